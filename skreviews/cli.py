@@ -1,0 +1,230 @@
+"""The command line: train a model, score reviews with it."""
+
+import argparse
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import skreviews
+
+_READERS = {
+    ".csv": ("read_csv", {"dtype": str, "keep_default_na": False}),
+    ".tsv": ("read_csv", {"dtype": str, "keep_default_na": False, "sep": "\t"}),
+    ".jsonl": ("read_json", {"lines": True, "dtype": False, "convert_dates": False}),
+    ".parquet": ("read_parquet", {}),
+}
+
+
+def main(argv=None) -> int:
+    """Run a command and return its exit code: 0, or 2 after an error."""
+    args = _make_parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_warning
+        try:
+            args.run(args)
+        except (ValueError, OSError, LookupError, MemoryError) as error:
+            message = " ".join(str(error).split()) or type(error).__name__
+            print(f"skreviews {args.command}: error: {message}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(f"skreviews {args.command}: interrupted", file=sys.stderr)
+            return 130
+    return 0
+
+
+def _make_parser():
+    parser = argparse.ArgumentParser(
+        prog="skreviews", description="Classify reviews with an LSTM."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"skreviews {skreviews.__version__}"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    train = commands.add_parser(
+        "train",
+        help="train a model and judge it on reviews it has not seen",
+        description="Train a model on most of the reviews, judge it on the rest, and "
+        "save it with a plot of the training and validation loss.",
+        epilog="example: python -m skreviews train reviews.csv --output model.joblib",
+    )
+    train.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="CSV, TSV, JSONL (each also .gz) or Parquet; without it the reviews that "
+        "come with the package",
+    )
+    _add_text_option(train)
+    train.add_argument(
+        "--target", default="score", help="column of the labels (default: score)"
+    )
+    train.add_argument(
+        "--output",
+        default="model.joblib",
+        type=Path,
+        metavar="MODEL",
+        help="where the model goes, and its plot with the suffix .png (default: "
+        "model.joblib)",
+    )
+    _add_device_option(train)
+    train.add_argument(
+        "--seed", default=0, type=int, help="seed of the split and of the training"
+    )
+    train.set_defaults(run=_train)
+
+    score = commands.add_parser(
+        "score",
+        help="predict the labels of reviews",
+        description="Add the columns 'prediction' and 'proba_<label>' to a file. A row "
+        "without a text keeps them empty. A model file can run code when it is opened: "
+        "use those only that you trust.",
+        epilog="example: python -m skreviews score model.joblib reviews.csv -o out.csv",
+    )
+    score.add_argument("model", metavar="MODEL", type=Path, help="saved by train")
+    score.add_argument("file", metavar="FILE", help="CSV, TSV, JSONL or Parquet")
+    _add_text_option(score)
+    score.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="CSV", help="a CSV file"
+    )
+    _add_device_option(score)
+    score.set_defaults(run=_score)
+    return parser
+
+
+def _add_text_option(parser):
+    parser.add_argument(
+        "--text", default="content", help="column of the texts (default: content)"
+    )
+
+
+def _add_device_option(parser):
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:0, mps or auto (default)"
+    )
+
+
+def _train(args):
+    # Heavy imports wait until a command needs them: --help answers at once.
+    import joblib
+    from sklearn.metrics import classification_report, confusion_matrix
+
+    folder = args.output.parent
+    if not folder.is_dir():
+        raise ValueError(f"the folder {folder} is not there; make it first.")
+    if args.file is None:
+        X, y = skreviews.load_app_reviews(return_X_y=True)
+    else:
+        X, y = skreviews.read_reviews(args.file, text=args.text, target=args.target)
+    in_test = _hold_out(X, y, args.seed)
+    pipe = skreviews.make_review_pipeline(
+        device=args.device, random_state=args.seed, verbose=1
+    )
+    pipe.fit(X[~in_test], y[~in_test])
+
+    y_test, y_pred = y[in_test], pipe.predict(X[in_test])
+    print(f"\nTrained on {(~in_test).sum():,} reviews, tested on {in_test.sum():,}.")
+    print(f"Accuracy: {(y_test == y_pred).mean():.3f}\n")
+    print(classification_report(y_test, y_pred, labels=pipe.classes_, zero_division=0))
+    print("Confusion matrix (rows: true, columns: predicted)")
+    print(_to_table(confusion_matrix(y_test, y_pred, labels=pipe.classes_), pipe))
+    plot = args.output.with_suffix(".png")
+    _plot_training(pipe, plot)
+    _write_whole(args.output, lambda path: joblib.dump(pipe, path))
+    print(f"\nSaved the model as {args.output} and the loss curves as {plot}.")
+
+
+def _score(args):
+    import pandas as pd
+
+    from skreviews.datasets._readers import check_columns
+
+    frame = _read_frame(Path(args.file))
+    check_columns(Path(args.file), list(frame.columns), args.text)
+    pipe = _load(args.model)
+    pipe.set_params(lstm__device=args.device)
+    has_text = frame[args.text].notna() & (frame[args.text] != "")
+    if has_text.any():
+        proba = pipe.predict_proba(frame.loc[has_text, args.text])
+        columns = [f"proba_{label}" for label in pipe.classes_]
+        scores = pd.DataFrame(proba, index=frame.index[has_text], columns=columns)
+        scores.insert(0, "prediction", pipe.classes_[proba.argmax(axis=1)].astype(str))
+        frame = frame.join(scores)
+    _write_whole(args.output, lambda path: frame.to_csv(path, index=False))
+    print(
+        f"Scored {has_text.sum():,} of {len(frame):,} reviews "
+        f"({(~has_text).sum():,} without a text) into {args.output}."
+    )
+
+
+def _hold_out(X, y, seed):
+    """Mark a fifth of the distinct texts, stratified by their label."""
+    from sklearn.model_selection import train_test_split
+
+    texts = X.drop_duplicates()
+    counts = y[texts.index].value_counts()
+    if counts.min() < 2:
+        raise ValueError(
+            f"the label {counts.idxmin()!r} has one text only; each needs at least 2, "
+            "to train on one and to test on the other."
+        )
+    _, held_out = train_test_split(
+        texts, test_size=0.2, stratify=y[texts.index], random_state=seed
+    )
+    return X.isin(held_out)
+
+
+def _to_table(matrix, pipe):
+    import pandas as pd
+
+    return pd.DataFrame(matrix, index=pipe.classes_, columns=pipe.classes_)
+
+
+def _plot_training(pipe, path):
+    import matplotlib
+
+    with matplotlib.rc_context({"backend": "agg"}):
+        skreviews.TrainingDisplay.from_estimator(pipe).figure_.savefig(path, dpi=150)
+
+
+def _read_frame(path):
+    import pandas as pd
+
+    for suffix, (reader, options) in _READERS.items():
+        if path.name.lower().endswith((suffix, f"{suffix}.gz")):
+            return getattr(pd, reader)(path, **options)
+    raise ValueError(
+        f"cannot tell the format of {path.name}: its name must end in one of "
+        f"{', '.join(_READERS)}."
+    )
+
+
+def _load(path):
+    import joblib
+
+    if not path.is_file():
+        raise ValueError(f"the model {path} is not there.")
+    try:
+        pipe = joblib.load(path)
+        pipe.predict_proba  # noqa: B018 (is it a fitted classifier?)
+    except Exception as error:  # a broken pickle can raise anything
+        raise ValueError(f"{path} holds no model saved by train ({error}).") from error
+    return pipe
+
+
+def _write_whole(path, write):
+    """Write a file under another name first, so that no half one is left."""
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix="".join(path.suffixes))
+    os.close(handle)
+    try:
+        write(name)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _print_warning(message, category, *args, **kwargs):
+    print(f"warning: {message}", file=sys.stderr)

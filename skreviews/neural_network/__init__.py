@@ -1,0 +1,6 @@
+"""The LSTM and the classifier around it."""
+
+from skreviews.neural_network._classifier import LSTMClassifier
+from skreviews.neural_network._module import LSTMModule
+
+__all__ = ["LSTMClassifier", "LSTMModule"]

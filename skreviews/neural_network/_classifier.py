@@ -1,0 +1,665 @@
+"""LSTMClassifier: the scikit-learn classifier around the net."""
+
+import warnings
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+from skorch.callbacks import (
+    EarlyStopping,
+    GradientNormClipping,
+    LRScheduler,
+    ProgressBar,
+)
+from skorch.helper import predefined_split
+
+from skreviews.neural_network._data import BucketedBatches, TokenDataset
+from skreviews.neural_network._module import LSTMModule
+from skreviews.neural_network._net import WeightedNet
+from skreviews.preprocessing._labels import encode_labels
+from skreviews.preprocessing._vectorizer import UNKNOWN
+
+_MODULE_PARAMS = (
+    "embedding_dim",
+    "hidden_size",
+    "num_layers",
+    "bidirectional",
+    "cell",
+    "pooling",
+    "dropout",
+    "embedding_dropout",
+)
+# Share of the steps in which the learning rate rises; in the rest it falls to zero.
+_WARM_UP = 0.2
+_MAX_GRADIENT_NORM = 1.0
+# Whole-number weights repeat rows; beyond this many times the rows they weigh the loss.
+_MAX_REPETITION = 10
+
+
+class LSTMClassifier(ClassifierMixin, BaseEstimator):
+    """Classify rows of token ids with an LSTM or GRU.
+
+    A scikit-learn classifier that holds a skorch net (`net_`) around an `LSTMModule`.
+    Ids may be padded with 0 on either side. The result of `fit` does not depend on
+    the order of the rows.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=100
+        Size of the word vectors.
+    hidden_size : int, default=100
+        Size of the hidden state of each direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    bidirectional : bool, default=True
+        Read each review from both ends.
+    cell : {'lstm', 'gru'}, default='lstm'
+        Kind of recurrent cell.
+    pooling : {'last', 'mean', 'max', 'mean_max', 'attention'}, default='max'
+        How the states of a review become one vector; see `LSTMModule`.
+    dropout : float in [0, 1), default=0.5
+        Dropout between the layers and before the head.
+    embedding_dropout : float in [0, 1), default=0.2
+        Dropout of whole channels of the embedding.
+    class_weight : 'balanced', dict of {label: weight} or None, default=None
+        Weights of the classes in the loss; 'balanced' makes them inversely
+        proportional to the class sizes.
+    max_epochs : int, default=10
+        Number of passes over the training rows, at most.
+    batch_size : int, default=64
+        Number of rows in a step.
+    lr : float, default=2e-3
+        Peak of Adam's learning rate: it rises linearly over a fifth of the steps and
+        falls linearly to zero.
+    weight_decay : float, default=0.0
+        L2 penalty of the optimizer.
+    early_stopping : bool, default=True
+        Hold out `validation_fraction` of the rows, stop when their loss has not
+        fallen for `n_iter_no_change` epochs, and keep the weights of the best epoch.
+        The rows are held out by class, and equal rows all stay on one side, so that
+        copies made by over-sampling leak nothing. Without it all rows train.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the distinct rows that is held out.
+    n_iter_no_change : int, default=3
+        Number of epochs without a lower validation loss before training stops.
+    callbacks : list of skorch callbacks or None, default=None
+        Further callbacks of the net. They see the labels as codes: the places in
+        `classes_`.
+    net_params : dict or None, default=None
+        Further arguments of the skorch net, such as ``{"optimizer__amsgrad": True}``.
+    device : str, default='auto'
+        Where to compute: 'cpu', 'cuda', 'cuda:0', 'mps'. 'auto' takes CUDA, then
+        MPS, then the CPU. A model trained on a device that another machine lacks
+        predicts on the CPU there, with a warning.
+    warm_start : bool, default=False
+        Let `fit` go on from the weights of the last one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights, dropout, held-out rows and batches. Two fits with the
+        same int on the same machine with the same number of threads are bit-equal.
+        The global random generators of torch are left as they were.
+    verbose : int, default=0
+        1 shows a progress bar and a line for each epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted, as `predict` returns them.
+    net_ : skorch.NeuralNetClassifier
+        The fitted net; it speaks in codes of the labels.
+    history_ : DataFrame
+        One row for each epoch: ``epoch``, ``train_loss``, ``train_accuracy`` and, with
+        early stopping, ``valid_loss``, ``valid_accuracy``; ``dur`` in seconds.
+    n_features_in_ : int
+        Length of the rows.
+    n_tokens_ : int
+        Number of token ids; ids from here on count as unknown.
+
+    See Also
+    --------
+    make_review_pipeline : The pipeline from raw texts to labels.
+    SequenceVectorizer : Makes the token ids.
+
+    References
+    ----------
+    .. [1] S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation
+       9(8), 1997.
+
+    Examples
+    --------
+    >>> from skreviews import LSTMClassifier
+    >>> X = [[2, 3, 0], [4, 5, 3], [2, 5, 0], [4, 2, 0]] * 10
+    >>> y = ["short", "long", "short", "long"] * 10
+    >>> classifier = LSTMClassifier(hidden_size=8, lr=0.05, random_state=0)
+    >>> classifier.fit(X, y).predict([[2, 3, 5], [4, 4, 4]])
+    array(['short', 'long'], dtype='<U5')
+    """
+
+    _parameter_constraints: dict = {
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "hidden_size": [Interval(Integral, 1, None, closed="left")],
+        "num_layers": [Interval(Integral, 1, None, closed="left")],
+        "bidirectional": ["boolean"],
+        "cell": [StrOptions({"lstm", "gru"})],
+        "pooling": [StrOptions({"last", "mean", "max", "mean_max", "attention"})],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, None],
+        "net_params": [dict, None],
+        "device": [str],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        embedding_dim=100,
+        hidden_size=100,
+        num_layers=1,
+        bidirectional=True,
+        cell="lstm",
+        pooling="max",
+        dropout=0.5,
+        embedding_dropout=0.2,
+        class_weight=None,
+        max_epochs=10,
+        batch_size=64,
+        lr=2e-3,
+        weight_decay=0.0,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+        callbacks=None,
+        net_params=None,
+        device="auto",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.embedding_dim = embedding_dim
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.cell = cell
+        self.pooling = pooling
+        self.dropout = dropout
+        self.embedding_dropout = embedding_dropout
+        self.class_weight = class_weight
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.device = device
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Train on token ids and labels.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_samples, max_len)
+            Token ids: 0 is padding, 1 unknown. Those of a `SequenceVectorizer` bring
+            the size of the vocabulary along; otherwise the highest id tells it.
+        y : array-like of shape (n_samples,)
+            Labels: numbers, strings, or any hashable objects.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights of the rows. Whole numbers repeat them: a weight of 2 is the row
+            twice, 0 leaves it out. Fractions, or whole numbers that sum to more than
+            ten times the rows, weigh the loss instead.
+
+        Returns
+        -------
+        self : LSTMClassifier
+
+        Raises
+        ------
+        ValueError
+            If ids are negative or no whole numbers, if a label is missing, if there
+            is one class only, or if the device is not there.
+        """
+        device = _find_device(self.device)
+        ids, classes, codes, weights = self._check(X, y, sample_weight)
+        previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
+        if previous is not None:
+            _check_same_classes(self.classes_, classes)
+        n_tokens = self.n_tokens_ if previous is not None else _count_tokens(X, ids)
+        dataset = _make_dataset(ids, n_tokens, codes, weights)
+        dataset.sample_weight = self._weigh_classes(dataset, classes)
+        with _seeded(self.random_state, device) as random_state:
+            train, valid = dataset, None
+            if self.early_stopping:
+                train, valid = _hold_out(
+                    dataset, self.validation_fraction, random_state
+                )
+            net = self._make_net(n_tokens, len(classes), device, train, valid)
+            net.initialize()
+            if previous is not None:
+                _copy_weights(previous, net)
+            net.train_on(train)
+        self._keep(net, X, classes, n_tokens)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch on these rows, all of them, at the constant rate `lr`.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_samples, max_len)
+            Token ids.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,) or None, default=None
+            All labels there will ever be; needed in the first call.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights of the rows, as in `fit`.
+
+        Returns
+        -------
+        self : LSTMClassifier
+        """
+        device = _find_device(self.device)
+        first = not hasattr(self, "net_")
+        if first and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        ids, _, _, weights = self._check(X, y, sample_weight, min_classes=1)
+        if first:
+            all_classes, _ = encode_labels(classes)
+            n_tokens = _count_tokens(X, ids)
+        else:
+            validate_data(self, X, skip_check_array=True, reset=False)
+            all_classes, n_tokens = self.classes_, self.n_tokens_
+            if classes is not None:
+                _check_same_classes(all_classes, encode_labels(classes)[0])
+        codes = _find_codes(all_classes, y)
+        dataset = _make_dataset(ids, n_tokens, codes, weights)
+        dataset.sample_weight = self._weigh_classes(dataset, all_classes)
+        n_epochs = 0 if first else len(self.history_)
+        with _seeded(self.random_state, device, n_epochs):
+            if first:
+                net = self._make_net(n_tokens, len(all_classes), device)
+                net.initialize()
+            else:
+                net = self._move_net(device)
+            net.train_on(dataset, epochs=1)
+        self._keep(net, X, all_classes, n_tokens)
+        return self
+
+    def predict(self, X):
+        """Return the most probable label of each row.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_samples, max_len)
+            Token ids; those that were not there in training count as unknown.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Return the probability of each label for each row.
+
+        Parameters
+        ----------
+        X : array-like of int of shape (n_samples, max_len)
+            Token ids; those that were not there in training count as unknown. A row
+            of padding only counts as one unknown token.
+
+        Returns
+        -------
+        probabilities : ndarray of float32 of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        check_is_fitted(self)
+        ids = _check_ids(X, self)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        net = self._move_net(_find_device(self.device, or_cpu=True))
+        dataset = TokenDataset.from_rows(ids, self.n_tokens_)
+        order = np.argsort(dataset.lengths(), kind="stable")
+        probabilities = np.empty((len(order), len(self.classes_)), dtype=np.float32)
+        probabilities[order] = net.predict_proba(dataset.take(order))
+        return probabilities
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.positive_only = True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+    def __getstate__(self):
+        # The weights as plain arrays: no optimizer, no training data, and a model
+        # trained on a GPU opens where there is none.
+        state = dict(super().__getstate__())
+        if "net_" in state:
+            net = state.pop("net_")
+            state["_net_state"] = {
+                "module": net.get_params_for("module"),
+                "weights": {
+                    name: weight.detach().cpu().numpy()
+                    for name, weight in net.module_.state_dict().items()
+                },
+            }
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        net_state = state.pop("_net_state", None)
+        super().__setstate__(state)
+        if net_state is not None:
+            with _seeded(0, torch.device("cpu")):
+                net = self._make_net(**net_state["module"], device="cpu")
+                net.initialize()
+            weights = net_state["weights"].items()
+            net.module_.load_state_dict({k: torch.tensor(w) for k, w in weights})
+            self.net_ = net
+
+    def _check(self, X, y, sample_weight, min_classes=2):
+        """Check all that `fit` is given, before anything is changed."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None."
+            )
+        classes, codes = encode_labels(y)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, codes, dtype=np.float64, ensure_non_negative=True
+            )
+        kept = codes if sample_weight is None else codes[sample_weight > 0]
+        if len(np.unique(kept)) < min_classes:
+            raise ValueError(
+                f"y has rows of {len(np.unique(kept))} class only"
+                f"{'' if sample_weight is None else ', those of weight 0 left out'}; "
+                f"at least {min_classes} classes are needed."
+            )
+        ids = _check_ids(X, self)
+        check_consistent_length(ids, codes)
+        return ids, classes, codes, sample_weight
+
+    def _weigh_classes(self, dataset, classes):
+        """Return the rows' weights times those of their classes, 1 on average."""
+        weights = dataset.sample_weight
+        if self.class_weight is not None:
+            by_class = _compute_class_weight(self.class_weight, classes, dataset.y)
+            weights = by_class[dataset.y] * (1 if weights is None else weights)
+        if weights is None:
+            return None
+        return (weights / weights.mean()).astype(np.float32)
+
+    def _make_net(self, n_tokens, n_classes, device, train=None, valid=None, **module):
+        module = module or {name: getattr(self, name) for name in _MODULE_PARAMS}
+        module |= {"n_tokens": n_tokens, "n_classes": n_classes}
+        callbacks = [GradientNormClipping(_MAX_GRADIENT_NORM)]
+        if train is not None:
+            n_steps = self.max_epochs * -(-len(train) // self.batch_size)
+            callbacks.append(_make_schedule(self.lr, n_steps))
+        if valid is not None:
+            callbacks.append(_make_early_stopping(self.n_iter_no_change, self.verbose))
+        if self.verbose:
+            callbacks.append(ProgressBar())
+        params = {
+            "criterion": torch.nn.CrossEntropyLoss,
+            "criterion__reduction": "none",
+            "optimizer": torch.optim.Adam,
+            "optimizer__fused": True,
+            "optimizer__weight_decay": self.weight_decay,
+            "lr": self.lr,
+            "max_epochs": self.max_epochs,
+            "batch_size": self.batch_size,
+            "iterator_train": BucketedBatches,
+            "iterator_train__shuffle": True,
+            "iterator_valid": BucketedBatches,
+            "train_split": None if valid is None else predefined_split(valid),
+            "classes": np.arange(n_classes),
+            "callbacks": callbacks + list(self.callbacks or []),
+            "device": str(device),
+            "verbose": self.verbose,
+        }
+        params |= {f"module__{name}": value for name, value in module.items()}
+        return WeightedNet(LSTMModule, **params | (self.net_params or {}))
+
+    def _move_net(self, device):
+        if torch.device(self.net_.device) != device:
+            self.net_.device = str(device)
+            self.net_.module_.to(device)
+        return self.net_
+
+    def _keep(self, net, X, classes, n_tokens):
+        validate_data(self, X, skip_check_array=True)
+        self.classes_ = classes
+        self.n_tokens_ = n_tokens
+        self.history_ = _make_frame(net.history)
+        self.net_ = net
+
+
+def _find_device(device, or_cpu=False):
+    """Return the torch device of this name, if this machine has it."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        found = None
+    if found is None or found.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(
+            f"device={device!r} is unknown; pass 'auto', 'cpu', 'cuda', 'cuda:0' or "
+            "'mps'."
+        )
+    if _is_available(found):
+        return found
+    if or_cpu:
+        warnings.warn(
+            f"device={device!r} is not on this machine: the CPU is used.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return torch.device("cpu")
+    raise ValueError(
+        f"device={device!r} is not on this machine; pass device='auto' or 'cpu'."
+    )
+
+
+def _is_available(device):
+    if device.type == "cuda":
+        return (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or torch.backends.mps.is_available()
+
+
+def _check_ids(X, estimator):
+    """Return the ids as an ndarray, or raise where one is no id."""
+    ids = check_array(X, input_name="X", estimator=estimator)
+    if ids.dtype.kind == "f":
+        _refuse(ids, ids != np.floor(ids), "is not a whole number")
+    if ids.dtype.kind != "b":
+        _refuse(ids, ids < 0, "is negative. (Negative values in data passed to X)")
+    return ids
+
+
+def _refuse(ids, wrong, reason):
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        raise ValueError(
+            f"X[{row}, {column}] is {ids[row, column]}, which {reason}. Token ids are "
+            "whole numbers from 0 on, such as SequenceVectorizer makes them from texts."
+        )
+
+
+def _count_tokens(X, ids):
+    words = getattr(X, "words", None)
+    if words is not None:
+        return len(words) + UNKNOWN + 1
+    return max(int(ids.max()), UNKNOWN) + 1
+
+
+def _check_same_classes(old, new):
+    if list(old) != list(new):
+        raise ValueError(
+            f"The classes are {list(new)}, but those of the earlier fit were "
+            f"{list(old)}. Set warm_start=False, or fit a clone, to start anew."
+        )
+
+
+def _find_codes(classes, y):
+    """Return the place of each label in the known classes."""
+    known = {label: code for code, label in enumerate(classes.tolist())}
+    found, codes = encode_labels(y)
+    for label in found.tolist():
+        if label not in known:
+            position = int(np.argmax(codes == found.tolist().index(label)))
+            raise ValueError(
+                f"y[{position}] is {label!r}, which is not among the classes "
+                f"{classes.tolist()}."
+            )
+    return np.array([known[label] for label in found.tolist()])[codes]
+
+
+def _make_dataset(ids, n_tokens, codes, weights):
+    """Return the rows in an order that does not depend on the given one."""
+    dataset = TokenDataset.from_rows(ids, n_tokens)
+    dataset.y = codes
+    rows = np.arange(len(dataset))
+    if weights is not None:
+        whole = np.all(weights == np.floor(weights))
+        if whole and weights.sum() <= _MAX_REPETITION * len(rows):
+            rows = rows.repeat(weights.astype(int))
+        else:
+            dataset.sample_weight = weights
+            rows = rows[weights > 0]
+    keys = [dataset.y, dataset.fingerprints()]
+    if dataset.sample_weight is not None:
+        keys.insert(0, dataset.sample_weight)
+    return dataset.take(rows[np.lexsort([key[rows] for key in keys])])
+
+
+def _compute_class_weight(class_weight, classes, codes):
+    if isinstance(class_weight, dict):
+        known = {label: code for code, label in enumerate(classes.tolist())}
+        for label in class_weight:
+            if label not in known:
+                raise ValueError(
+                    f"class_weight names the label {label!r}, which y does not have; "
+                    f"its labels are {classes.tolist()}."
+                )
+        class_weight = {known[label]: w for label, w in class_weight.items()}
+    present = np.unique(codes)
+    weights = np.ones(len(classes))
+    if isinstance(class_weight, dict):
+        class_weight = {c: w for c, w in class_weight.items() if c in present}
+    weights[present] = compute_class_weight(class_weight, classes=present, y=codes)
+    return weights
+
+
+def _hold_out(dataset, fraction, random_state):
+    """Split by distinct row, in each class; equal rows stay together.
+
+    A class with one distinct row only trains. Without any row to hold out there is
+    no validation.
+    """
+    _, first, groups = np.unique(
+        dataset.fingerprints(), return_index=True, return_inverse=True
+    )
+    held_out = np.zeros(len(first), dtype=bool)
+    group_codes = dataset.y[first]
+    for code in np.unique(group_codes):
+        members = random_state.permutation(np.flatnonzero(group_codes == code))
+        if len(members) > 1:
+            held_out[members[: int(np.ceil(fraction * len(members)))]] = True
+    held_out = held_out[groups]
+    if not held_out.any() or held_out.all():
+        return dataset, None
+    valid = np.flatnonzero(held_out)
+    # By length, so that little of a batch is padding: their order is no matter.
+    valid = valid[np.argsort(dataset.lengths()[valid], kind="stable")]
+    return dataset.take(np.flatnonzero(~held_out)), dataset.take(valid)
+
+
+@contextmanager
+def _seeded(random_state, device, n_epochs=0):
+    """Seed torch, yield a numpy Generator, and restore torch's generators."""
+    if not isinstance(random_state, Integral):
+        random_state = check_random_state(random_state).randint(2**31 - 1)
+    sequence = np.random.SeedSequence([int(random_state), n_epochs])
+    mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
+        yield np.random.default_rng(sequence)
+    if mps_state is not None:
+        torch.mps.set_rng_state(mps_state)
+
+
+def _make_schedule(lr, n_steps):
+    return LRScheduler(
+        policy=torch.optim.lr_scheduler.OneCycleLR,
+        max_lr=lr,
+        total_steps=n_steps + 1,
+        pct_start=_WARM_UP,
+        anneal_strategy="linear",
+        cycle_momentum=False,
+        step_every="batch",
+    )
+
+
+def _make_early_stopping(patience, verbose):
+    return EarlyStopping(
+        patience=patience, load_best=True, sink=print if verbose else _be_quiet
+    )
+
+
+def _be_quiet(*args, **kwargs):
+    pass
+
+
+def _copy_weights(old, new):
+    try:
+        new.module_.load_state_dict(old.module_.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            "warm_start=True needs the architecture of the earlier fit; these "
+            f"parameters changed it: {error}"
+        ) from None
+
+
+def _make_frame(history):
+    columns = ["epoch", "train_loss", "train_accuracy", "valid_loss"]
+    columns += ["valid_accuracy", "dur"]
+    kept = [name for name in columns if name in history[-1]]
+    return pd.DataFrame({name: history[:, name] for name in kept})

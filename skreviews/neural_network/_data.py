@@ -1,0 +1,142 @@
+"""Token ids without their padding, and the batches made of them."""
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from skreviews.preprocessing._texts import to_offsets
+from skreviews.preprocessing._vectorizer import PADDING, UNKNOWN
+
+# Rows of similar length share a batch, so that little of it is padding. Sorting within
+# pools of this many batches keeps the order random from one epoch to the next.
+_POOL_BATCHES = 50
+# Lengths are rounded up to a multiple: oneDNN caches a primitive for every new shape.
+_LENGTH_MULTIPLE = 8
+
+
+class TokenDataset(Dataset):
+    """Rows of token ids of different lengths, with labels and weights.
+
+    Parameters
+    ----------
+    ids : ndarray of int32 of shape (n_tokens,)
+        The ids of all rows, one after the other, without padding.
+    offsets : ndarray of int64 of shape (n_rows + 1,)
+        Row `i` has the ids ``ids[offsets[i]:offsets[i + 1]]``, at least one.
+    y : ndarray of int64 of shape (n_rows,) or None
+        Codes of the labels.
+    sample_weight : ndarray of float32 of shape (n_rows,) or None
+        Weights in the loss, 1 on average.
+    """
+
+    def __init__(self, ids, offsets, y=None, sample_weight=None):
+        self.ids = ids
+        self.offsets = offsets
+        self.y = y
+        self.sample_weight = sample_weight
+
+    @classmethod
+    def from_rows(cls, X, n_tokens):
+        """Take padded rows; zeros are left out wherever they stand.
+
+        Ids from `n_tokens` on count as unknown, and so does a row without tokens.
+        """
+        X = np.asarray(X)
+        real = X != PADDING
+        lengths = real.sum(axis=1)
+        ids = X[real].astype(np.int32)
+        ids[ids >= n_tokens] = UNKNOWN
+        empty = lengths == 0
+        if empty.any():
+            ids = np.insert(ids, to_offsets(lengths)[:-1][empty], UNKNOWN)
+            lengths = np.maximum(lengths, 1)
+        return cls(ids, to_offsets(lengths))
+
+    def __len__(self):
+        return len(self.offsets) - 1
+
+    def __getitems__(self, rows):
+        """Return the batch of these rows, as skorch wants it: inputs and labels."""
+        rows = np.asarray(rows)
+        starts = self.offsets[rows, None]
+        lengths = self.offsets[rows + 1, None] - starts
+        longest = -(-lengths.max() // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE
+        columns = np.arange(longest)
+        # Beyond a row's end any place serves: it becomes padding.
+        places = np.minimum(starts + columns, len(self.ids) - 1)
+        ids = np.where(columns < lengths, self.ids[places], PADDING)
+        inputs = {"ids": torch.from_numpy(ids)}
+        if self.sample_weight is not None:
+            inputs["sample_weight"] = torch.from_numpy(self.sample_weight[rows])
+        y = torch.zeros(0) if self.y is None else torch.from_numpy(self.y[rows])
+        return inputs, y
+
+    def lengths(self):
+        """Return the number of tokens of each row."""
+        return np.diff(self.offsets)
+
+    def take(self, rows):
+        """Return the dataset of these rows, in this order."""
+        lengths = self.lengths()[rows]
+        offsets = to_offsets(lengths)
+        shifts = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return TokenDataset(
+            self.ids[np.arange(offsets[-1]) + shifts],
+            offsets,
+            None if self.y is None else self.y[rows],
+            None if self.sample_weight is None else self.sample_weight[rows],
+        )
+
+    def fingerprints(self):
+        """Return one number for each row that equal rows share, ndarray of uint64.
+
+        Different rows share one with a probability of 2 ** -64 for each pair.
+        """
+        # Odd multipliers, one for each column, drawn from a fixed stream.
+        stream = np.random.Generator(np.random.PCG64(0))
+        lengths = self.lengths()
+        factors = stream.integers(2**63, size=lengths.max(), dtype=np.uint64) * 2 + 1
+        columns = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
+        products = (self.ids.astype(np.uint64) + np.uint64(1)) * factors[columns]
+        return np.add.reduceat(products, self.offsets[:-1])
+
+
+class BucketedBatches:
+    """Batches of rows of similar length, in a new random order for each epoch.
+
+    Parameters
+    ----------
+    dataset : TokenDataset
+    batch_size : int
+    shuffle : bool, default=False
+        Without it the rows come in their order, as predictions need them. The random
+        order is drawn from torch's generator, as a DataLoader's is.
+    """
+
+    def __init__(self, dataset, batch_size, shuffle=False):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __len__(self):
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self):
+        rows = np.arange(len(self.dataset))
+        batches = self._shuffle(rows) if self.shuffle else self._cut(rows)
+        return map(self.dataset.__getitems__, batches)
+
+    def _cut(self, rows):
+        return np.split(rows, np.arange(self.batch_size, len(rows), self.batch_size))
+
+    def _shuffle(self, rows):
+        random_state = np.random.default_rng(torch.randint(2**62, ()).item())
+        random_state.shuffle(rows)
+        lengths = self.dataset.lengths()
+        pool_size = self.batch_size * _POOL_BATCHES
+        batches = []
+        for start in range(0, len(rows), pool_size):
+            pool = rows[start : start + pool_size]
+            batches += self._cut(pool[np.argsort(lengths[pool], kind="stable")])
+        random_state.shuffle(batches)
+        return batches

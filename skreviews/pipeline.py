@@ -1,0 +1,80 @@
+"""make_review_pipeline: the whole way from raw reviews to labels."""
+
+from imblearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+
+from skreviews.neural_network import LSTMClassifier
+from skreviews.preprocessing import SequenceVectorizer, TextCleaner
+from skreviews.sampling import TextResampler
+
+
+def make_review_pipeline(
+    *, device="auto", random_state=None, verbose=0, memory=None, **step_params
+):
+    """Build the pipeline ``clean -> resample -> vectorize -> lstm``.
+
+    Parameters
+    ----------
+    device : str, default='auto'
+        Where the LSTM computes: 'cpu', 'cuda', 'cuda:0', 'mps', or what is there.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the resampler and of the LSTM.
+    verbose : int, default=0
+        1 shows a progress bar and a line for each epoch.
+    memory : str, joblib.Memory or None, default=None
+        Where the fitted steps before the LSTM are cached. Give a `random_state` then:
+        a cached resampling would else be the same for every fit.
+    **step_params : dict
+        Parameters of the steps, such as ``lstm__hidden_size=64``,
+        ``clean__stemmer="porter"``, or a step itself: ``resample="passthrough"``.
+
+    Returns
+    -------
+    pipeline : imblearn.pipeline.Pipeline
+        Not fitted yet. It takes raw texts and labels.
+
+    Raises
+    ------
+    ValueError
+        If a step or a parameter is unknown.
+
+    See Also
+    --------
+    TextCleaner : Step ``clean``.
+    TextResampler : Step ``resample``, in fit only.
+    SequenceVectorizer : Step ``vectorize``.
+    LSTMClassifier : Step ``lstm``.
+
+    Examples
+    --------
+    >>> from skreviews import make_review_pipeline
+    >>> X = ["Love it!", "Crashes a lot :(", "I love this app", "It just crashes"] * 9
+    >>> y = [5, 1, 5, 1] * 9
+    >>> pipe = make_review_pipeline(random_state=0, lstm__hidden_size=8, lstm__lr=0.05)
+    >>> pipe.fit(X, y).predict(["Love love love", "crashes"])
+    array([5, 1])
+    """
+    if memory is not None and random_state is not None:
+        # A live generator changes between fits, and with it the key of the cache.
+        random_state = _to_seed(random_state)
+    pipeline = Pipeline(
+        [
+            ("clean", TextCleaner()),
+            ("resample", TextResampler(random_state=random_state)),
+            ("vectorize", SequenceVectorizer(min_df=2)),
+            (
+                "lstm",
+                LSTMClassifier(
+                    device=device, random_state=random_state, verbose=verbose
+                ),
+            ),
+        ],
+        memory=memory,
+    )
+    return pipeline.set_params(**step_params)
+
+
+def _to_seed(random_state):
+    if isinstance(random_state, int):
+        return random_state
+    return check_random_state(random_state).randint(2**31 - 1)

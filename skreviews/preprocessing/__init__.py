@@ -1,0 +1,7 @@
+"""From raw texts to padded token ids."""
+
+from skreviews.preprocessing._cleaner import TextCleaner
+from skreviews.preprocessing._texts import check_texts
+from skreviews.preprocessing._vectorizer import SequenceVectorizer
+
+__all__ = ["SequenceVectorizer", "TextCleaner", "check_texts"]

@@ -1,0 +1,412 @@
+"""TextCleaner: from raw reviews to plain words."""
+
+import html
+import re
+import unicodedata
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+from sklearn.utils._param_validation import StrOptions
+
+from skreviews.preprocessing._texts import (
+    check_texts,
+    map_chunks,
+    split_words,
+    to_offsets,
+)
+
+# What stands in a text for a thing that was taken out (the "xx" of fastai's rules:
+# no word of any review starts so).
+URL_TOKEN = "xxurl"
+DIGITS_TOKEN = "xxnum"
+
+_TAGS = r"(?is)<(?:script|style)\b.*?</(?:script|style)\s*>|<!--.*?-->|</?[a-z][^<>]*>"
+_ENTITY = r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w+);"
+_URLS = r"(?i)\b(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.[\w.-]*\w"
+_DIGITS = r"\p{Nd}+(?:[.,:]\p{Nd}+)*[\x{FE0F}\x{20E3}]*"
+# Only what has one meaning: 's and 'd are left alone ("it's" is "it is" or "it has").
+_CONTRACTIONS = (
+    (r"(?i)\bwon['’]t\b", "will not"),
+    (r"(?i)\bshan['’]t\b", "shall not"),
+    (r"(?i)\bcan['’]t\b", "can not"),
+    (r"(?i)n['’]t\b", " not"),
+    (r"(?i)['’]re\b", " are"),
+    (r"(?i)['’]ve\b", " have"),
+    (r"(?i)['’]ll\b", " will"),
+    (r"(?i)\b(i)['’]m\b", r"\1 am"),
+)
+# An emoji with its skin tone, variation and keycap marks, several joined by U+200D (a
+# family), or two regional indicators (a flag).
+_MARKS = r"[\x{1F3FB}-\x{1F3FF}\x{FE0F}\x{20E3}]*"
+_EMOJI = (
+    r"([\x{1F1E6}-\x{1F1FF}]{2}|"
+    rf"\p{{So}}{_MARKS}(?:\x{{200D}}\p{{So}}{_MARKS})*)"
+)
+# Never punctuation: U+200C and U+200D shape Persian and Indic words and, as skin tones
+# do, emoji.
+_JOINERS = r"\x{200C}\x{200D}\x{1F3FB}-\x{1F3FF}"
+_PUNCTUATION = r"([\p{P}\p{Sc}\p{Sm}^`´¨])"
+# RE2 has no back-references: this finds the texts that may hold a tripled letter, and
+# Python's re mends those few.
+_TRIPLED = "|".join(c * 3 for c in "abcdefghijklmnopqrstuvwxyz") + r"|[^\x00-\x7F]{3}"
+_REPEATS = re.compile(r"([^\W\d_])\1{2,}")
+
+_AUXILIARIES = (
+    "ai are ca could did do does had has have is might must need ought sha should "
+    "was were wo would"
+).split()
+_NEGATIONS = frozenset(
+    "cannot hardly neither never no nobody none nor not nothing nowhere without".split()
+) | {f"{verb}{nt}" for verb in _AUXILIARIES for nt in ("nt", "n't", "n’t")}
+
+
+class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Turn raw reviews into plain words separated by single blanks.
+
+    The texts are cleaned column-wise by Arrow, whose regular expressions (RE2) take
+    time linear in the text; stemmers and lemmatizers see each distinct word once.
+    There is nothing to learn, so `transform` works without `fit`.
+
+    Parameters
+    ----------
+    lowercase : bool, default=True
+        Lower-case all letters.
+    strip_html : bool, default=True
+        Resolve entities (``&amp;``) and drop tags, comments, scripts and styles.
+    urls : {'remove', 'token', 'keep'}, default='remove'
+        What happens to URLs and e-mail addresses; 'token' puts ``xxurl`` there.
+        'keep' leaves them to `punctuation` and `digits`.
+    digits : {'remove', 'token', 'keep'}, default='remove'
+        What happens to numbers; 'token' puts ``xxnum`` there.
+    punctuation : {'remove', 'separate', 'keep'}, default='remove'
+        'remove' puts a blank there, but joins what an apostrophe parts (``don't``
+        and ``dont`` become one word); 'separate' makes each mark a word of its own.
+    emoji : {'keep', 'words', 'drop'}, default='keep'
+        'keep' makes each emoji a word of its own; 'words' writes out its Unicode
+        name; 'drop' removes it. Symbols such as ★ count as emoji.
+    squeeze_repeats : bool, default=True
+        Shorten three or more of the same letter to two: ``soooo`` becomes ``soo``.
+    expand_contractions : bool, default=False
+        Write out English contractions: ``won't`` becomes ``will not``.
+    stop_words : 'english', list of str or None, default=None
+        Words to drop; 'english' takes scikit-learn's list.
+    keep_negations : bool, default=True
+        Keep ``not``, ``never``, ``don't`` and their kin even if `stop_words` has
+        them: without them "not good" reads "good".
+    stemmer : {'porter', 'snowball', 'lancaster'} or None, default=None
+        NLTK stemmer to reduce each word with.
+    lemmatizer : {'wordnet'} or None, default=None
+        NLTK lemmatizer to reduce each word with, before the stemmer. It needs
+        NLTK's WordNet corpus: ``python -m nltk.downloader wordnet``.
+    language : str, default='english'
+        Language of the snowball stemmer.
+    missing : {'error', 'empty'}, default='error'
+        What a missing text (None, NaN) does: raise, or count as ``""``.
+
+    See Also
+    --------
+    SequenceVectorizer : Turns the cleaned texts into padded token ids.
+    sklearn.feature_extraction.text.CountVectorizer : Counts of words.
+
+    Examples
+    --------
+    >>> from skreviews import TextCleaner
+    >>> cleaner = TextCleaner(stemmer="porter")
+    >>> cleaner.fit_transform(["It CRASHES!!<br />Don't buy 😡", "Sooooo good, 5/5"])
+    array(['it crash dont buy 😡', 'soo good'], dtype=object)
+    """
+
+    _parameter_constraints: dict = {
+        "lowercase": ["boolean"],
+        "strip_html": ["boolean"],
+        "urls": [StrOptions({"remove", "token", "keep"})],
+        "digits": [StrOptions({"remove", "token", "keep"})],
+        "punctuation": [StrOptions({"remove", "separate", "keep"})],
+        "emoji": [StrOptions({"keep", "words", "drop"})],
+        "squeeze_repeats": ["boolean"],
+        "expand_contractions": ["boolean"],
+        "stop_words": [StrOptions({"english"}), "array-like", set, frozenset, None],
+        "keep_negations": ["boolean"],
+        "stemmer": [StrOptions({"porter", "snowball", "lancaster"}), None],
+        "lemmatizer": [StrOptions({"wordnet"}), None],
+        "language": [str],
+        "missing": [StrOptions({"error", "empty"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        lowercase=True,
+        strip_html=True,
+        urls="remove",
+        digits="remove",
+        punctuation="remove",
+        emoji="keep",
+        squeeze_repeats=True,
+        expand_contractions=False,
+        stop_words=None,
+        keep_negations=True,
+        stemmer=None,
+        lemmatizer=None,
+        language="english",
+        missing="error",
+    ):
+        self.lowercase = lowercase
+        self.strip_html = strip_html
+        self.urls = urls
+        self.digits = digits
+        self.punctuation = punctuation
+        self.emoji = emoji
+        self.squeeze_repeats = squeeze_repeats
+        self.expand_contractions = expand_contractions
+        self.stop_words = stop_words
+        self.keep_negations = keep_negations
+        self.stemmer = stemmer
+        self.lemmatizer = lemmatizer
+        self.language = language
+        self.missing = missing
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the parameters and the texts; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_samples,)
+            Texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : TextCleaner
+        """
+        check_texts(X, missing=self.missing)
+        self._word_functions()
+        return self
+
+    def transform(self, X):
+        """Return the cleaned texts.
+
+        Parameters
+        ----------
+        X : list, tuple, ndarray, Series or pyarrow array of str of shape (n_samples,)
+            Texts.
+
+        Returns
+        -------
+        texts : ndarray of object of shape (n_samples,)
+            One str for each text; ``""`` where nothing was left of it.
+
+        Raises
+        ------
+        ValueError
+            If `X` holds anything but texts; the message names the position.
+        LookupError
+            If the lemmatizer's corpus is not on this machine.
+        """
+        self._validate_params()
+        texts = check_texts(X, missing=self.missing)
+        functions = self._word_functions()
+        texts = pa.concat_arrays(map_chunks(self._clean_characters, texts))
+        if functions:
+            texts = _map_words(functions, texts)
+        return texts.to_numpy(zero_copy_only=False)
+
+    def set_output(self, *, transform=None):
+        """Do nothing: texts are not a table.
+
+        It is here so that `set_output` of a pipeline reaches the other steps.
+
+        Parameters
+        ----------
+        transform : None
+            Ignored.
+
+        Returns
+        -------
+        self : TextCleaner
+        """
+        return self
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the name of the one column of texts.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of object of shape (1,)
+        """
+        return np.array(["text"], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.requires_fit = False
+        return tags
+
+    def _word_functions(self):
+        """Return what is done to each distinct word, in order."""
+        functions = []
+        if self.stop_words is not None:
+            functions.append(partial(_drop, self._find_stop_words()))
+        if self.lemmatizer is not None:
+            functions.append(_make_lemmatizer())
+        if self.stemmer is not None:
+            functions.append(_make_stemmer(self.stemmer, self.language))
+        return functions
+
+    def _find_stop_words(self):
+        words = ENGLISH_STOP_WORDS if self.stop_words == "english" else self.stop_words
+        for word in words:
+            if not isinstance(word, str):
+                raise ValueError(f"stop_words holds {word!r}; pass a list of str.")
+        words = [
+            word
+            for word in words
+            if not (self.keep_negations and word.lower() in _NEGATIONS)
+        ]
+        # Cleaned as the texts are, so that "don't" in the list meets "dont" there.
+        cleaned = self._clean_characters(pa.array(words, type=pa.large_string()))
+        return frozenset(cleaned.to_pylist())
+
+    def _clean_characters(self, texts):
+        """Clean a slice of the texts: all that needs no view of whole words."""
+        replace = pc.replace_substring_regex
+        if self.strip_html:
+            # Entities first: exports that were escaped twice hold "&lt;br&gt;".
+            texts = _replace_where(_ENTITY, html.unescape, texts)
+            texts = replace(texts, _TAGS, " ")
+        if self.urls != "keep":
+            texts = replace(texts, _URLS, _filler(self.urls, URL_TOKEN))
+        if self.lowercase:
+            texts = pc.utf8_lower(texts)
+        if self.expand_contractions:
+            for pattern, words in _CONTRACTIONS:
+                texts = replace(texts, pattern, words)
+        if self.digits == "token":
+            texts = replace(texts, _DIGITS, _filler(self.digits, DIGITS_TOKEN))
+        if self.emoji == "keep":
+            texts = replace(texts, _EMOJI, r" \1 ")
+        elif self.emoji == "words":
+            texts = _replace_where(r"\p{So}", _name_emoji, texts)
+        else:
+            texts = replace(texts, _EMOJI, " ")
+        if self.punctuation != "keep":
+            for apostrophe in "'’":
+                texts = pc.replace_substring(texts, apostrophe, "")
+        if self.punctuation == "separate":
+            texts = replace(texts, _PUNCTUATION, r" \1 ")
+        texts = replace(texts, self._blanks(), " ")
+        if self.squeeze_repeats:
+            texts = _replace_where(_TRIPLED, partial(_REPEATS.sub, r"\1\1"), texts)
+        return pc.utf8_trim_whitespace(texts)
+
+    def _blanks(self):
+        """Return the pattern of all that becomes one blank."""
+        kept = rf"\p{{L}}\p{{So}}{_JOINERS}"
+        if self.digits != "remove":
+            kept += r"\p{N}"
+        if self.punctuation != "remove":
+            kept += r"\p{P}\p{S}"
+        # Combining marks go with what they stand on (a keycap with its digit). A lone
+        # blank is left alone: there are five times as many as all the rest.
+        return rf"\s*[^{kept}\p{{M}}\s][^{kept}]*|\s\s+|[\t\n\r\f\v]"
+
+
+def _filler(option, token):
+    return f" {token} " if option == "token" else " "
+
+
+def _replace_where(pattern, function, texts):
+    """Apply a Python function to those texts only in which the pattern occurs."""
+    found = pc.match_substring_regex(texts, pattern)
+    if not pc.any(found).as_py():
+        return texts
+    mended = [function(text) for text in texts.filter(found).to_pylist()]
+    return pc.replace_with_mask(texts, found, pa.array(mended, type=texts.type))
+
+
+class _EmojiNames(dict):
+    """Translation table that writes out symbols, filled as they are met."""
+
+    def __missing__(self, codepoint):
+        char = chr(codepoint)
+        if unicodedata.category(char) == "So":
+            name = unicodedata.name(char, "").lower().replace("-", " ")
+            char = f" {name} "
+        elif 0x1F3FB <= codepoint <= 0x1F3FF or codepoint in (0x200D, 0xFE0F, 0x20E3):
+            char = ""
+        self[codepoint] = char
+        return char
+
+
+def _name_emoji(text, _names=_EmojiNames()):  # noqa: B008 (a cache on purpose)
+    return text.translate(_names)
+
+
+def _map_words(functions, texts):
+    """Apply functions to each distinct word once; drop words that become empty."""
+    codes, offsets, words = split_words(texts)
+    mapped = words.to_pylist()
+    for function in functions:
+        mapped = [function(word) if word else word for word in mapped]
+    mapped = np.array(mapped, dtype=object)
+    kept = (mapped != "")[codes]
+    lengths = np.add.reduceat(np.append(kept, False), offsets[:-1], dtype=np.int64)
+    lengths[offsets[:-1] == offsets[1:]] = 0  # reduceat gives an empty slice one item
+    words = pa.array(mapped, type=pa.large_string()).take(pa.array(codes[kept]))
+    lists = pa.LargeListArray.from_arrays(to_offsets(lengths), words)
+    return pc.binary_join(lists, pa.scalar(" ", words.type))
+
+
+def _drop(stop_words, word):
+    return "" if word in stop_words else word
+
+
+def _make_stemmer(stemmer, language):
+    from nltk.stem import LancasterStemmer, PorterStemmer, SnowballStemmer
+
+    if stemmer == "porter":
+        return PorterStemmer().stem
+    if stemmer == "lancaster":
+        return LancasterStemmer().stem
+    if language not in SnowballStemmer.languages:
+        raise ValueError(
+            f"language={language!r} has no snowball stemmer; choose one of: "
+            f"{', '.join(SnowballStemmer.languages)}."
+        )
+    return SnowballStemmer(language).stem
+
+
+def _make_lemmatizer():
+    from nltk.corpus import wordnet
+    from nltk.stem import WordNetLemmatizer
+
+    try:
+        wordnet.ensure_loaded()
+    except LookupError:
+        raise LookupError(
+            "lemmatizer='wordnet' needs NLTK's WordNet corpus, which was not found. "
+            "Get it once with: python -m nltk.downloader wordnet"
+        ) from None
+    return partial(_lemmatize, WordNetLemmatizer())
+
+
+def _lemmatize(lemmatizer, word):
+    # Without tags the first part of speech that changes the word wins; verbs first,
+    # or "was" becomes the noun "wa".
+    for part_of_speech in "vnar":
+        lemma = lemmatizer.lemmatize(word, part_of_speech)
+        if lemma != word:
+            return lemma
+    return word

@@ -1,0 +1,225 @@
+"""The one door for raw texts, and the Arrow kernels behind it."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# Rows handed to a thread at once: large enough that Python's share vanishes, small
+# enough that two cores share 25,000 reviews evenly.
+_CHUNK_ROWS = 4096
+
+
+def check_texts(X, *, missing="error"):
+    """Check raw texts and return them as one Arrow array.
+
+    Parameters
+    ----------
+    X : list, tuple, ndarray, Series, Index or pyarrow array of shape (n_samples,)
+        The texts. They are not modified.
+    missing : {'error', 'empty'}, default='error'
+        What a missing text (None, NaN, NA) does: raise, or count as ``""``.
+
+    Returns
+    -------
+    texts : pyarrow.LargeStringArray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If `X` is a single string, is not one-dimensional, is empty, or holds
+        anything but strings. The message names the first position at fault.
+
+    Examples
+    --------
+    >>> from skreviews.preprocessing import check_texts
+    >>> check_texts(["Great app", "Crashes"]).to_pylist()
+    ['Great app', 'Crashes']
+    >>> check_texts(["Great app", None])
+    Traceback (most recent call last):
+        ...
+    ValueError: X[1] is None (NoneType), not a str. Drop the row, or clean it
+    first with TextCleaner(missing="empty").
+    """
+    _check_container(X)
+    if len(X) == 0:
+        raise ValueError("X is empty (0 texts): at least one text is needed.")
+    texts = _to_arrow(X)
+    if texts.null_count:
+        if missing == "error":
+            _raise_at(texts.is_null().index(True).as_py(), X)
+        texts = texts.fill_null("")
+    return texts
+
+
+def map_chunks(function, texts):
+    """Apply `function` to slices of an Arrow array, in threads, in order.
+
+    Arrow's kernels release the GIL. Cores are counted by joblib, which knows the
+    limits of containers and of its own workers.
+
+    Returns
+    -------
+    results : list
+        What `function` returned for each slice.
+    """
+    chunks = [
+        texts.slice(start, _CHUNK_ROWS) for start in range(0, len(texts), _CHUNK_ROWS)
+    ]
+    n_threads = min(len(chunks), joblib.cpu_count())
+    if n_threads == 1:
+        return [function(chunk) for chunk in chunks]
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(function, chunks))
+
+
+def split_words(texts):
+    """Split texts at white space into coded words.
+
+    Parameters
+    ----------
+    texts : pyarrow.LargeStringArray of shape (n_samples,)
+
+    Returns
+    -------
+    codes : ndarray of int32 of shape (n_words,)
+        For each word of each text its place in `words`.
+    offsets : ndarray of int64 of shape (n_samples + 1,)
+        Text `i` has the words ``codes[offsets[i]:offsets[i + 1]]``.
+    words : pyarrow.LargeStringArray of shape (n_distinct_words,)
+    """
+    encoded, lengths = zip(*map_chunks(_split_chunk, texts), strict=True)
+    encoded = pa.chunked_array(encoded).unify_dictionaries()
+    codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
+    return codes, to_offsets(np.concatenate(lengths)), encoded.chunk(0).dictionary
+
+
+def to_offsets(lengths):
+    """Return the row offsets, one more than rows, of a ragged array."""
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def _check_container(X):
+    if isinstance(X, (str, bytes)):
+        raise ValueError(
+            f"X is a single {type(X).__name__}, not a sequence of texts. "
+            "Pass a list: [text]."
+        )
+    if isinstance(X, pd.DataFrame):
+        raise ValueError(
+            f"X is a DataFrame of shape {X.shape}, not a sequence of texts. "
+            f"Pass one of its columns, such as X[{next(iter(X.columns), 'text')!r}]."
+        )
+    known = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ChunkedArray)
+    if not isinstance(X, known) and not hasattr(X, "__array__"):
+        raise ValueError(
+            f"X is a {type(X).__name__}, not a sequence of texts. Pass a list, an "
+            "ndarray, a Series or a pyarrow array of str."
+        )
+    shape = getattr(X, "shape", (len(X),) if hasattr(X, "__len__") else ())
+    if len(shape) != 1:
+        raise ValueError(
+            f"X has the shape {tuple(shape)}, but texts have one dimension. "
+            "Pass one column, such as X[:, 0], or X.ravel()."
+        )
+
+
+def _to_arrow(X):
+    try:
+        texts = X if isinstance(X, (pa.Array, pa.ChunkedArray)) else _infer(X)
+    except (pa.ArrowException, UnicodeEncodeError, TypeError, ValueError):
+        texts = None  # mixed types or a broken string: the scan below finds where
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    if texts is not None and pa.types.is_dictionary(texts.type):
+        texts = texts.dictionary_decode()
+    if texts is None or not _is_text_type(texts.type):
+        # pandas.NA and kin stop Arrow's inference; without them it may succeed.
+        items = [None if _is_missing(item) else item for item in _items(X)]
+        for position, item in enumerate(items):
+            if item is not None and not _is_valid(item):
+                _raise_at(position, X)
+        texts = pa.array(items, type=pa.large_string())
+    return texts.cast(pa.large_string())
+
+
+def _infer(X):
+    if not isinstance(X, (np.ndarray, pd.Series, pd.Index)) and hasattr(X, "__array__"):
+        X = np.asarray(X)
+    return pa.array(X, from_pandas=True)
+
+
+def _is_text_type(arrow_type):
+    return (
+        pa.types.is_string(arrow_type)
+        or pa.types.is_large_string(arrow_type)
+        or pa.types.is_string_view(arrow_type)
+        or pa.types.is_null(arrow_type)
+    )
+
+
+def _items(X):
+    return X.to_pylist() if isinstance(X, (pa.Array, pa.ChunkedArray)) else list(X)
+
+
+def _is_missing(item):
+    return (
+        item is None
+        or item is pd.NA
+        or item is pd.NaT
+        or (isinstance(item, float) and math.isnan(item))
+    )
+
+
+def _is_valid(item):
+    if not isinstance(item, str):
+        return False
+    try:
+        item.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _raise_at(position, X):
+    item = _items(X)[position]
+    if isinstance(item, str):
+        raise ValueError(
+            f"X[{position}] holds half a surrogate pair, which is no Unicode text. "
+            'Mend it with text.encode("utf-8", "replace").decode().'
+        )
+    if _is_missing(item):
+        remedy = 'Drop the row, or clean it first with TextCleaner(missing="empty").'
+    elif isinstance(item, bytes):
+        remedy = 'Decode it first, such as item.decode("utf-8").'
+    elif isinstance(item, Integral):
+        remedy = "Are these token ids? Raw texts are expected here."
+    else:
+        remedy = "Pass one str for each row."
+    raise ValueError(
+        f"X[{position}] is {_shorten(item)} ({type(item).__name__}), not a str. "
+        f"{remedy}"
+    )
+
+
+def _shorten(item):
+    text = repr(item)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _split_chunk(texts):
+    # Arrow returns an empty word at either end of a text with blanks there, and one
+    # for an empty text: trim first, then drop the rest.
+    lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts))
+    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).copy()
+    words = lists.flatten()
+    empty = pc.equal(pc.binary_length(words), 0)
+    if pc.any(empty).as_py():
+        lengths[pc.equal(pc.list_element(lists, 0), "").to_numpy(False)] = 0
+        words = words.filter(pc.invert(empty))
+    return words.dictionary_encode(), lengths
