@@ -60,8 +60,13 @@ def make_review_pipeline(
     pipeline = Pipeline(
         [
             ("clean", TextCleaner()),
-            ("resample", TextResampler(random_state=random_state)),
-            ("vectorize", SequenceVectorizer(min_df=2)),
+            # "hybrid", the resampler's own default, costs ten points and more of
+            # accuracy on app reviews and gains no macro-F1 over "sqrt".
+            (
+                "resample",
+                TextResampler(sampling_strategy="sqrt", random_state=random_state),
+            ),
+            ("vectorize", SequenceVectorizer()),
             (
                 "lstm",
                 LSTMClassifier(

@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -41,6 +42,9 @@ _MODULE_PARAMS = (
     "dropout",
     "embedding_dropout",
 )
+# max_epochs="auto" makes this many steps, in this many epochs at least and at most.
+_AUTO_STEPS = 1000
+_AUTO_EPOCHS = (3, 30)
 # Share of the steps in which the learning rate rises; in the rest it falls to zero.
 _WARM_UP = 0.2
 _MAX_GRADIENT_NORM = 1.0
@@ -76,8 +80,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     class_weight : 'balanced', dict of {label: weight} or None, default=None
         Weights of the classes in the loss; 'balanced' makes them inversely
         proportional to the class sizes.
-    max_epochs : int, default=10
-        Number of passes over the training rows, at most.
+    max_epochs : 'auto' or int, default='auto'
+        Number of passes over the training rows, at most. 'auto' takes as many as make
+        1,000 steps, but 3 to 30.
     batch_size : int, default=64
         Number of rows in a step.
     lr : float, default=2e-3
@@ -156,7 +161,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -183,7 +191,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         dropout=0.5,
         embedding_dropout=0.2,
         class_weight=None,
-        max_epochs=10,
+        max_epochs="auto",
         batch_size=64,
         lr=2e-3,
         weight_decay=0.0,
@@ -425,10 +433,11 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     def _make_net(self, n_tokens, n_classes, device, train=None, valid=None, **module):
         module = module or {name: getattr(self, name) for name in _MODULE_PARAMS}
         module |= {"n_tokens": n_tokens, "n_classes": n_classes}
+        n_batches = -(-(0 if train is None else len(train)) // self.batch_size)
+        max_epochs = self._choose_max_epochs(n_batches)
         callbacks = [GradientNormClipping(_MAX_GRADIENT_NORM)]
         if train is not None:
-            n_steps = self.max_epochs * -(-len(train) // self.batch_size)
-            callbacks.append(_make_schedule(self.lr, n_steps))
+            callbacks.append(_make_schedule(max_epochs * n_batches))
         if valid is not None:
             callbacks.append(_make_early_stopping(self.n_iter_no_change, self.verbose))
         if self.verbose:
@@ -440,7 +449,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "optimizer__fused": True,
             "optimizer__weight_decay": self.weight_decay,
             "lr": self.lr,
-            "max_epochs": self.max_epochs,
+            "max_epochs": max_epochs,
             "batch_size": self.batch_size,
             "iterator_train": BucketedBatches,
             "iterator_train__shuffle": True,
@@ -453,6 +462,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         }
         params |= {f"module__{name}": value for name, value in module.items()}
         return WeightedNet(LSTMModule, **params | (self.net_params or {}))
+
+    def _choose_max_epochs(self, n_batches):
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        fewest, most = _AUTO_EPOCHS
+        return int(np.clip(-(-_AUTO_STEPS // max(1, n_batches)), fewest, most))
 
     def _move_net(self, device):
         if torch.device(self.net_.device) != device:
@@ -626,16 +641,19 @@ def _seeded(random_state, device, n_epochs=0):
         torch.mps.set_rng_state(mps_state)
 
 
-def _make_schedule(lr, n_steps):
+def _make_schedule(n_steps):
     return LRScheduler(
-        policy=torch.optim.lr_scheduler.OneCycleLR,
-        max_lr=lr,
-        total_steps=n_steps + 1,
-        pct_start=_WARM_UP,
-        anneal_strategy="linear",
-        cycle_momentum=False,
+        policy=torch.optim.lr_scheduler.LambdaLR,
+        lr_lambda=partial(_triangle, max(1, round(_WARM_UP * n_steps)), n_steps),
         step_every="batch",
     )
+
+
+def _triangle(n_warm_up, n_steps, step):
+    """Return the share of the peak rate: up to one, then down to zero."""
+    if step < n_warm_up:
+        return (step + 1) / n_warm_up
+    return (n_steps - step) / max(1, n_steps - n_warm_up)
 
 
 def _make_early_stopping(patience, verbose):

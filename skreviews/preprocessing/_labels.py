@@ -33,11 +33,14 @@ def encode_labels(y):
     (array(['bad', 'good'], dtype='<U4'), array([1, 0, 1]))
     """
     y = _to_1d(y)
+    if len(y) == 0:
+        raise ValueError("y is empty (0 samples): at least one label is needed.")
     missing = pd.isna(y)
     if missing.any():
         position = int(missing.argmax())
+        label = y.tolist()[position]
         raise ValueError(
-            f"y[{position}] is {y[position]!r}: y contains NaN or None. Drop the rows "
+            f"y[{position}] is {label!r}: y contains NaN or None. Drop the rows "
             "without a label."
         )
     if y.dtype != object:
@@ -45,19 +48,22 @@ def encode_labels(y):
         return np.unique(y, return_inverse=True)
     try:
         return np.unique(y, return_inverse=True)
-    except TypeError:  # labels without an order, such as None-free enums or mixed types
+    except TypeError:  # labels without an order, such as enums or mixed types
         codes, classes = pd.factorize(y)
         return classes, codes.astype(np.int64)
 
 
+# Lists of these make plain arrays; in others numpy would turn 1 into "1", or lay out
+# tuples in columns.
+_PLAIN = {"string", "integer", "floating", "mixed-integer-float", "boolean"}
+
+
 def _to_1d(y):
-    if isinstance(y, (list, tuple)) and not all(np.isscalar(label) for label in y):
-        # Tuples and other objects stay whole: numpy would lay them out in columns.
+    if isinstance(y, (list, tuple)):
         labels = np.empty(len(y), dtype=object)
         labels[:] = y
-        return labels
-    return column_or_1d(pd.Series(y).to_numpy() if _is_arrow(y) else y, warn=True)
-
-
-def _is_arrow(y):
-    return type(y).__module__.startswith("pyarrow")
+        plain = pd.api.types.infer_dtype(labels, skipna=False) in _PLAIN
+        y = np.asarray(y) if plain else labels
+    elif type(y).__module__.startswith("pyarrow"):
+        y = y.to_pandas()
+    return column_or_1d(y, warn=True)

@@ -1,0 +1,47 @@
+"""Data and containers that several test files share."""
+
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from skreviews import make_reviews
+
+matplotlib.use("agg")
+
+CONTAINERS = {
+    "list": list,
+    "tuple": tuple,
+    "object ndarray": lambda texts: np.array(texts, dtype=object),
+    "U ndarray": np.array,
+    "StringDType ndarray": lambda texts: np.array(texts, np.dtypes.StringDType()),
+    "object Series": lambda texts: pd.Series(texts, dtype=object),
+    "str Series": lambda texts: pd.Series(texts, index=range(7, 7 + len(texts))),
+    "category Series": lambda texts: pd.Series(texts, dtype="category"),
+    "pyarrow Array": pa.array,
+    "pyarrow ChunkedArray": lambda texts: pa.chunked_array([texts[:2], texts[2:]]),
+}
+
+
+@pytest.fixture(params=CONTAINERS, ids=CONTAINERS)
+def as_container(request):
+    """A function that puts a list of texts into one kind of container."""
+    return CONTAINERS[request.param]
+
+
+@pytest.fixture(scope="session")
+def reviews():
+    """Generated reviews: texts and labels 1-5."""
+    return make_reviews(200, random_state=0)
+
+
+@pytest.fixture
+def data_folder():
+    """The folder with the real data, where there is one."""
+    if "SKREVIEWS_DATA" not in os.environ:
+        pytest.skip("SKREVIEWS_DATA does not name a folder with the real data")
+    return Path(os.environ["SKREVIEWS_DATA"])

@@ -1,0 +1,630 @@
+"""The LSTM module and the classifier around it."""
+
+import enum
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from skorch.callbacks import Callback, EpochScoring
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from skreviews import LSTMClassifier, SequenceVectorizer
+from skreviews.neural_network import LSTMModule
+
+SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2}
+POOLINGS = ["last", "mean", "max", "mean_max", "attention"]
+
+
+@pytest.fixture(scope="module")
+def ids(reviews):
+    """Token ids of generated reviews, and their labels 1-5."""
+    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
+
+
+@pytest.fixture
+def rows():
+    """Padded rows of 1 to 9 tokens."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(1, 50, (6, 9), generator=generator)
+    for row, length in enumerate([9, 1, 4, 7, 2, 9]):
+        ids[row, length:] = 0
+    return ids
+
+
+# ---- LSTMModule
+
+
+def _packed_states(module, ids, cell, num_layers, bidirectional):
+    """Return what torch's own stacked network makes of packed rows."""
+    first = module.layers[0].ahead
+    reference = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](
+        first.input_size,
+        first.hidden_size,
+        num_layers,
+        bidirectional=bidirectional,
+        batch_first=True,
+    )
+    weights = {}
+    for i, layer in enumerate(module.layers):
+        for name, weight in layer.ahead.named_parameters():
+            weights[name.replace("_l0", f"_l{i}")] = weight.data
+        for name, weight in layer.back.named_parameters() if bidirectional else ():
+            weights[name.replace("_l0", f"_l{i}_reverse")] = weight.data
+    reference.load_state_dict(weights)
+    lengths = (ids != 0).sum(1)
+    packed = pack_padded_sequence(
+        module.embedding(ids), lengths, batch_first=True, enforce_sorted=False
+    )
+    states, hidden = reference(packed)
+    states, _ = pad_packed_sequence(states, batch_first=True)
+    hidden = hidden[0] if cell == "lstm" else hidden
+    last = torch.cat(list(hidden[-2:]), 1) if bidirectional else hidden[-1]
+    return states.double(), lengths.double()[:, None], last.double()
+
+
+def _pooled(pooling, module, states, lengths, last):
+    """Return the pooled states by their definition, row by row, in float64."""
+    if pooling == "last":
+        return last
+    pooled = []
+    for row, length in zip(states, lengths.long().flatten().tolist(), strict=True):
+        row = row[:length]
+        if pooling == "attention":
+            weight, bias = module.attention.weight.double(), module.attention.bias
+            scores = torch.tanh(row) @ weight.T + bias.double()
+            pooled.append((scores.exp() / scores.exp().sum() * row).sum(0))
+        else:
+            parts = {"mean": [row.mean(0)], "max": [row.max(0).values]}
+            parts["mean_max"] = parts["mean"] + parts["max"]
+            pooled.append(torch.cat(parts[pooling]))
+    return torch.stack(pooled)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_the_module_equals_packed_sequences(
+    rows, pooling, cell, num_layers, bidirectional
+):
+    torch.manual_seed(0)
+    module = LSTMModule(
+        50,
+        3,
+        embedding_dim=5,
+        hidden_size=4,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        cell=cell,
+        pooling=pooling,
+    ).eval()
+    with torch.no_grad():
+        packed = _packed_states(module, rows, cell, num_layers, bidirectional)
+        pooled = _pooled(pooling, module, *packed)
+        head = module.head
+        expected = pooled @ head.weight.double().T + head.bias.double()
+        torch.testing.assert_close(
+            module(rows).double(), expected, rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_row_depends_on_its_tokens_alone(rows, pooling, cell):
+    torch.manual_seed(0)
+    module = LSTMModule(50, 3, num_layers=2, cell=cell, pooling=pooling).eval()
+    with torch.no_grad():
+        together = module(rows)
+        padded = module(torch.nn.functional.pad(rows, (0, 30)))
+        torch.testing.assert_close(padded, together, rtol=0, atol=1e-5)
+        for row, expected in zip(rows, together, strict=True):
+            alone = module(row[row != 0][None])
+            torch.testing.assert_close(alone[0], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_every_weight_but_the_padding_vector_learns(rows, pooling):
+    module = LSTMModule(50, 3, num_layers=2, pooling=pooling)
+    module(rows).sum().backward()
+    for name, weight in module.named_parameters():
+        assert weight.grad is not None and weight.grad.abs().sum() > 0, name
+    assert module.embedding.weight.grad[0].abs().sum() == 0
+
+
+def test_embedding_dropout_drops_a_channel_for_all_tokens_of_a_row():
+    module = LSTMModule(50, 3, embedding_dropout=0.5)
+    torch.manual_seed(0)
+    ones = torch.ones(4, 7, 100)
+    dropped = module.embedding_dropout(ones.transpose(1, 2)).transpose(1, 2) == 0
+    assert (dropped == dropped[:, :1]).all()
+    assert 0.3 < dropped.float().mean() < 0.7
+
+
+# ---- Labels
+
+
+class Mood(enum.Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [1, 5],
+        [0, 1],
+        [-3, 7],
+        ["bad", "good"],
+        [False, True],
+        [1.0, 5.0],
+        [("app", 1), ("app", 2)],
+        [Mood.GOOD, Mood.BAD],
+        [1, "one"],
+    ],
+    ids=str,
+)
+def test_labels_of_any_kind_come_back_as_they_went_in(labels):
+    X = np.array([[2, 3, 4], [5, 6, 7]] * 30)
+    y = [labels[i % 2] for i in range(60)]
+    classifier = LSTMClassifier(hidden_size=8, lr=0.05, random_state=0).fit(X, y)
+    assert list(classifier.predict(X)) == y
+    assert set(classifier.classes_) == set(labels)
+    proba = classifier.predict_proba(X)
+    assert [list(classifier.classes_)[i] for i in proba.argmax(axis=1)] == y
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        list,
+        tuple,
+        np.array,
+        pd.Series,
+        lambda y: pd.Series(y, dtype="category"),
+        lambda y: pd.Series(y, dtype="Int64"),
+        lambda y: np.array(y, dtype=np.int8),
+    ],
+)
+def test_every_container_of_labels_gives_the_same(ids, convert):
+    X, y = ids
+    expected = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    found = LSTMClassifier(**SMALL, random_state=0).fit(X, convert(y.tolist()))
+    assert np.array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+
+def test_a_class_missing_from_a_fold_is_no_accident(ids):
+    X, y = ids
+    y = np.where(np.arange(len(y)) < 3, 9, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, on rare classes
+        proba = cross_val_predict(
+            LSTMClassifier(**SMALL, random_state=0), X, y, cv=4, method="predict_proba"
+        )
+        search = GridSearchCV(
+            LSTMClassifier(**SMALL), {"hidden_size": [4]}, cv=4, error_score="raise"
+        ).fit(X, y)
+    assert proba.shape == (len(y), len(np.unique(y)))
+    assert set(search.best_estimator_.classes_) == set(y)
+
+
+# ---- Ids
+
+
+def test_left_padding_equals_right_padding(ids):
+    X, y = ids
+    left = np.array([np.roll(row, (row == 0).sum()) for row in np.asarray(X)])
+    assert not np.array_equal(left, X)
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    assert np.array_equal(classifier.predict_proba(left), classifier.predict_proba(X))
+
+
+def test_a_prediction_depends_on_nothing_but_its_row(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    together = classifier.predict_proba(X)
+    alone = np.vstack([classifier.predict_proba(X[i : i + 1]) for i in range(20)])
+    np.testing.assert_allclose(alone, together[:20], rtol=0, atol=1e-5)
+    classifier.net_.batch_size = 7
+    np.testing.assert_allclose(
+        classifier.predict_proba(X[::-1])[::-1], together, rtol=0, atol=1e-5
+    )
+
+
+def test_ids_above_the_vocabulary_count_as_unknown(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    above, unknown = np.asarray(X).copy(), np.asarray(X).copy()
+    above[:, 0], unknown[:, 0] = 10**6, 1
+    assert np.array_equal(
+        classifier.predict_proba(above), classifier.predict_proba(unknown)
+    )
+
+
+def test_an_empty_row_counts_as_one_unknown_token(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    rows = np.zeros((2, X.shape[1]), dtype=int)
+    rows[1, 0] = 1
+    proba = classifier.predict_proba(rows)
+    assert np.isfinite(proba).all()
+    np.testing.assert_allclose(proba[0], proba[1], rtol=0, atol=1e-6)
+
+
+def test_rows_of_padding_only_can_be_trained_on():
+    X, y = np.zeros((20, 3), dtype=int), [0, 1] * 10
+    X[::2, 0] = 5
+    classifier = LSTMClassifier(hidden_size=8, lr=0.05, random_state=0).fit(X, y)
+    assert list(classifier.predict(X)) == y
+
+
+def test_the_vocabulary_travels_with_the_ids(reviews):
+    texts, y = reviews
+    vectorizer = SequenceVectorizer()
+    X = vectorizer.fit_transform(texts)
+    for part in (X, X[:60], X[np.arange(60)], pickle.loads(pickle.dumps(X))):
+        classifier = LSTMClassifier(**SMALL).fit(part, y[: len(part)])
+        assert classifier.n_tokens_ == len(vectorizer.vocabulary_) + 2
+    plain = LSTMClassifier(**SMALL).fit(np.asarray(X), y)
+    assert plain.n_tokens_ == X.max() + 1
+
+
+# ---- Training
+
+
+def test_two_fits_are_bit_equal_and_leave_the_global_generators_alone(ids):
+    X, y = ids
+    torch.manual_seed(3)
+    np.random.seed(3)
+    expected = torch.rand(1).item(), np.random.rand()
+    torch.manual_seed(3)
+    np.random.seed(3)
+    one = LSTMClassifier(**SMALL, random_state=0).fit(X, y).predict_proba(X)
+    assert (torch.rand(1).item(), np.random.rand()) == expected
+    torch.manual_seed(4)
+    two = LSTMClassifier(**SMALL, random_state=0).fit(X, y).predict_proba(X)
+    other = LSTMClassifier(**SMALL, random_state=1).fit(X, y).predict_proba(X)
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_the_order_of_the_rows_does_not_matter(ids):
+    X, y = ids
+    order = np.random.default_rng(0).permutation(len(y))
+    one = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    two = LSTMClassifier(**SMALL, random_state=0).fit(X[order], y[order])
+    assert np.array_equal(one.predict_proba(X), two.predict_proba(X))
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {5: 2.0, 1: 0.5}])
+def test_a_weight_of_two_is_the_row_twice(ids, class_weight):
+    X, y = ids
+    weights = np.random.default_rng(0).integers(0, 4, len(y))
+    params = SMALL | {"random_state": 0, "class_weight": class_weight}
+    weighted = LSTMClassifier(**params).fit(X, y, sample_weight=weights)
+    repeated = LSTMClassifier(**params).fit(X.repeat(weights, 0), y.repeat(weights))
+    assert np.array_equal(weighted.predict_proba(X), repeated.predict_proba(X))
+
+
+@pytest.mark.parametrize("scale", [0.5, 1000])
+def test_weights_that_are_no_counts_weigh_the_loss(scale):
+    # The same row with two labels: the weights alone decide.
+    X, y = np.full((80, 2), 5), np.repeat([0, 1], 40)
+    weights = scale * np.repeat([1, 3], 40)
+    classifier = LSTMClassifier(
+        hidden_size=8, lr=0.05, max_epochs=30, early_stopping=False, random_state=0
+    ).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(
+        classifier.predict_proba(X[:1])[0], [0.25, 0.75], atol=0.05
+    )
+
+
+def test_class_weights_move_the_probabilities_as_they_should():
+    X, y = np.full((80, 2), 5), np.repeat(["a", "b"], [60, 20])
+    params = {"hidden_size": 8, "lr": 0.05, "max_epochs": 30, "early_stopping": False}
+    params["random_state"] = 0
+    for class_weight, expected in (
+        (None, [0.75, 0.25]),
+        ("balanced", [0.5, 0.5]),
+        ({"b": 9}, [0.25, 0.75]),
+    ):
+        classifier = LSTMClassifier(class_weight=class_weight, **params).fit(X, y)
+        found = classifier.predict_proba(X[:1])[0]
+        np.testing.assert_allclose(found, expected, atol=0.06)
+
+
+class SplitSpy(Callback):
+    """Keeps the rows of both sides of the validation split."""
+
+    def on_epoch_begin(self, net, dataset_train, dataset_valid, **kwargs):
+        self.sides_ = [
+            []
+            if side is None
+            else [
+                (tuple(side.ids[a:b]), int(label))
+                for a, b, label in zip(
+                    side.offsets[:-1], side.offsets[1:], side.y, strict=True
+                )
+            ]
+            for side in (dataset_train, dataset_valid)
+        ]
+
+
+def _split_of(X, y, **params):
+    spy = SplitSpy()
+    params = SMALL | {"callbacks": [spy], "random_state": 0} | params
+    classifier = LSTMClassifier(**params).fit(X, y)
+    names = dict(classifier.net_.callbacks_)
+    return names["SplitSpy"].sides_
+
+
+def test_copies_of_a_row_never_stand_on_both_sides_of_the_split(ids):
+    X, y = ids
+    copied = np.random.default_rng(0).integers(0, len(y), 1000)
+    train, valid = _split_of(X[copied], y[copied])
+    assert len(train) + len(valid) == 1000
+    assert not {row for row, _ in train} & {row for row, _ in valid}
+
+
+def test_the_split_is_stratified(ids):
+    X, y = ids
+    train, valid = _split_of(X, y, validation_fraction=0.2)
+    for code, size in enumerate(np.bincount(y)[1:]):
+        held_out = sum(label == code for _, label in valid)
+        assert abs(held_out - 0.2 * size) <= 1
+        assert held_out + sum(label == code for _, label in train) == size
+
+
+def test_a_class_with_one_row_is_trained_on():
+    X = np.arange(2, 82).reshape(20, 4)
+    y = np.repeat([0, 1, 2], [10, 9, 1])
+    train, valid = _split_of(X, y)
+    assert {label for _, label in train} == {0, 1, 2}
+    assert {label for _, label in valid} == {0, 1}
+
+
+def test_without_early_stopping_every_row_trains(ids):
+    X, y = ids
+    train, valid = _split_of(X, y, early_stopping=False)
+    assert len(train) == len(y) and valid == []
+
+
+def test_history_has_a_row_for_each_epoch(ids):
+    X, y = ids
+    history = LSTMClassifier(**SMALL, random_state=0).fit(X, y).history_
+    assert list(history["epoch"]) == [1, 2]
+    for column in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
+        assert np.isfinite(history[column]).all()
+    assert history["valid_accuracy"].between(0, 1).all()
+    whole = LSTMClassifier(**SMALL, early_stopping=False).fit(X, y).history_
+    assert "valid_loss" not in whole
+
+
+class WeightSpy(Callback):
+    """Keeps the weights at the end of each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.weights_ = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.weights_.append(net.module_.head.weight.detach().clone())
+
+
+def test_early_stopping_keeps_the_best_weights(ids):
+    X, y = ids
+    classifier = LSTMClassifier(
+        hidden_size=16,
+        lr=0.05,
+        max_epochs=30,
+        n_iter_no_change=2,
+        random_state=0,
+        callbacks=[WeightSpy()],
+    ).fit(X, y)
+    losses = classifier.history_["valid_loss"]
+    best = losses.idxmin()
+    assert best == len(losses) - 3  # two epochs without a lower loss, then the end
+    spied = dict(classifier.net_.callbacks_)["WeightSpy"].weights_
+    assert torch.equal(classifier.net_.module_.head.weight, spied[best])
+
+
+def test_early_stopping_writes_no_file(ids, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    LSTMClassifier(**SMALL, random_state=0).fit(*ids)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_every_architecture_learns_the_order_of_tokens(pooling, cell):
+    # Only the order tells the classes apart: a bag of words cannot.
+    generator = np.random.default_rng(0)
+    X = generator.integers(4, 9, (300, 6))
+    y = generator.integers(0, 2, 300)
+    X[np.arange(300), 2] = 2 + y
+    X[np.arange(300), 3] = 3 - y
+    classifier = LSTMClassifier(
+        embedding_dim=16,
+        hidden_size=16,
+        cell=cell,
+        pooling=pooling,
+        embedding_dropout=0,
+        lr=0.02,
+        batch_size=16,
+        max_epochs=25,
+        early_stopping=False,
+        random_state=0,
+    ).fit(X[:200], y[:200])
+    assert classifier.score(X[200:], y[200:]) > 0.9
+
+
+def test_partial_fit_learns_in_pieces(ids):
+    X, y = ids
+    y = np.where(y > 3, "good", "bad")
+    classifier = LSTMClassifier(hidden_size=16, lr=0.01, random_state=0)
+    for _ in range(15):
+        for piece in np.array_split(np.arange(len(y)), 4):
+            classifier.partial_fit(X[piece], y[piece], classes=["good", "bad"])
+    assert list(classifier.classes_) == ["bad", "good"]
+    assert len(classifier.history_) == 60
+    assert classifier.score(X, y) > 0.9
+
+
+def test_partial_fit_takes_pieces_with_one_class(ids):
+    X, _ = ids
+    classifier = LSTMClassifier(**SMALL).partial_fit(X[:5], [1] * 5, classes=[1, 2])
+    assert classifier.predict_proba(X[:5]).shape == (5, 2)
+    classifier.partial_fit(X[5:9], [2] * 4)
+    with pytest.raises(ValueError, match=r"y\[1\] is 3, which is not among"):
+        classifier.partial_fit(X[:2], [1, 3])
+
+
+def test_partial_fit_goes_on_after_pickling(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    opened = pickle.loads(pickle.dumps(classifier))
+    before = opened.predict_proba(X)
+    opened.partial_fit(X, y)
+    assert not np.array_equal(opened.predict_proba(X), before)
+    assert np.array_equal(classifier.predict_proba(X), before)
+
+
+def test_warm_start_goes_on_from_the_weights(ids):
+    X, y = ids
+    cold = LSTMClassifier(**SMALL, lr=1e-9, random_state=0).fit(X, y)
+    warm = LSTMClassifier(**SMALL, lr=0.05, warm_start=True, random_state=0).fit(X, y)
+    trained = warm.predict_proba(X)
+    warm.set_params(lr=1e-9).fit(X, y)
+    np.testing.assert_allclose(warm.predict_proba(X), trained, atol=1e-4)
+    assert np.abs(cold.predict_proba(X) - trained).max() > 0.01
+
+
+def test_warm_start_refuses_other_classes_and_architectures(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, warm_start=True).fit(X, y)
+    before = classifier.predict_proba(X)
+    with pytest.raises(ValueError, match="classes"):
+        classifier.fit(X, np.where(y == 5, 4, y))
+    with pytest.raises(ValueError, match="architecture"):
+        classifier.set_params(hidden_size=9).fit(X, y)
+    assert np.array_equal(classifier.predict_proba(X), before)
+
+
+def test_skorch_callbacks_work_on_codes(ids):
+    X, y = ids
+    scoring = EpochScoring("f1_macro", lower_is_better=False, name="valid_f1")
+    classifier = LSTMClassifier(**SMALL, callbacks=[scoring]).fit(X, y * 10)
+    assert len(classifier.net_.history[:, "valid_f1"]) == 2
+
+
+def test_net_params_reach_the_net(ids):
+    classifier = LSTMClassifier(**SMALL, net_params={"optimizer__amsgrad": True})
+    assert classifier.fit(*ids).net_.optimizer_.defaults["amsgrad"] is True
+
+
+def test_verbose_shows_a_bar_and_a_line_for_each_epoch(ids, capsys):
+    LSTMClassifier(**SMALL, verbose=1).fit(*ids)
+    shown = capsys.readouterr()
+    assert "valid_loss" in shown.out and "it/s" in shown.err
+    LSTMClassifier(**SMALL).fit(*ids)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_users_interrupt_ends_fit(ids):
+    class Interrupt(nn.CrossEntropyLoss):
+        def forward(self, *args):
+            raise KeyboardInterrupt
+
+    classifier = LSTMClassifier(net_params={"criterion": Interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(*ids)
+    assert not hasattr(classifier, "net_")
+
+
+# ---- Devices
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(ids, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ValueError, match="device='cuda' is not on this machine"):
+        LSTMClassifier(device="cuda").fit(*ids)
+    with pytest.raises(ValueError, match="device='tpu' is unknown"):
+        LSTMClassifier(device="tpu").fit(*ids)
+
+
+def test_a_model_from_a_gpu_predicts_on_a_machine_without(ids, monkeypatch):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    expected = classifier.predict_proba(X)
+    classifier.device = "cuda:7"  # as if trained there
+    opened = pickle.loads(pickle.dumps(classifier))
+    with pytest.warns(UserWarning, match="CPU is used"):
+        assert np.array_equal(opened.predict_proba(X), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_cuda_gives_the_same_labels_as_the_cpu(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, device="cuda", random_state=0).fit(X, y)
+    on_gpu = classifier.predict_proba(X)
+    classifier.set_params(device="cpu")
+    np.testing.assert_allclose(classifier.predict_proba(X), on_gpu, atol=1e-4)
+
+
+# ---- Bad input
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ([[2, 3], [4, -7]], [0, 1], r"X\[1, 1\] is -7, which is negative"),
+        ([[2, 3], [4.5, 5]], [0, 1], r"X\[1, 0\] is 4.5, which is not a whole number"),
+        ([[2, 3], [np.nan, 5]], [0, 1], "contains NaN"),
+        ([[2, 3], [4, 5]], [0, 1, 1], "inconsistent numbers of samples"),
+        ([[2, 3], [4, 5]], [1, 1], "at least 2 classes are needed"),
+        ([[2, 3], [4, 5]], [0, None], r"y\[1\] is None"),
+        ([[2, 3], [4, 5]], [0, np.nan], r"y\[1\] is nan"),
+        ([[2, 3], [4, 5]], ["a", None], r"y\[1\] is None"),
+        ([[2, 3], [4, 5]], [0.5, 1.5], "continuous"),
+        (["good", "bad"], [0, 1], "2D"),
+        ([["good"], ["bad"]], [0, 1], "convert|numeric"),
+        (np.empty((0, 2)), [], "0 sample|empty"),
+    ],
+)
+def test_bad_input_is_refused_and_changes_nothing(ids, X, y, message):
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(*ids)
+    before = classifier.predict_proba(ids[0])
+    state = {k: v for k, v in vars(classifier).items() if k != "net_"}
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(X, y)
+    after = {k: v for k, v in vars(classifier).items() if k != "net_"}
+    assert all(after[name] is value for name, value in state.items())
+    assert np.array_equal(classifier.predict_proba(ids[0]), before)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 2], "shape|inconsistent"),
+        ([-1.0] * 200, "[Nn]egative"),
+        ([0.0] * 200, "weight|class"),
+    ],
+)
+def test_bad_weights_are_refused(ids, weights, message):
+    with pytest.raises(ValueError, match=message):
+        LSTMClassifier(**SMALL).fit(*ids, sample_weight=weights)
+
+
+def test_a_class_weight_for_an_unknown_label_is_refused(ids):
+    with pytest.raises(ValueError, match="class_weight names the label 6"):
+        LSTMClassifier(**SMALL, class_weight={6: 2}).fit(*ids)
+
+
+def test_other_widths_than_in_training_are_refused(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="features"):
+        classifier.predict(X[:, :-1])
