@@ -166,9 +166,10 @@ def _hold_out(X, y, seed):
     texts = X.drop_duplicates()
     counts = y[texts.index].value_counts()
     if counts.min() < 2:
+        rarest = counts.index.tolist()[-1]
         raise ValueError(
-            f"the label {counts.idxmin()!r} has one text only; each needs at least 2, "
-            "to train on one and to test on the other."
+            f"the label {rarest!r} has one text only; each needs at least 2, to train "
+            "on one and to test on the other."
         )
     _, held_out = train_test_split(
         texts, test_size=0.2, stratify=y[texts.index], random_state=seed

@@ -1,9 +1,12 @@
 """make_review_pipeline: the whole way from raw reviews to labels."""
 
+from numbers import Integral
+
 from imblearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from skreviews.neural_network import LSTMClassifier
+from skreviews.neural_network._classifier import find_device
 from skreviews.preprocessing import SequenceVectorizer, TextCleaner
 from skreviews.sampling import TextResampler
 
@@ -36,7 +39,7 @@ def make_review_pipeline(
     Raises
     ------
     ValueError
-        If a step or a parameter is unknown.
+        If a step or a parameter is unknown, or if the device is not there.
 
     See Also
     --------
@@ -54,6 +57,7 @@ def make_review_pipeline(
     >>> pipe.fit(X, y).predict(["Love love love", "crashes"])
     array([5, 1])
     """
+    find_device(device)  # before the texts are cleaned, which may take a while
     if memory is not None and random_state is not None:
         # A live generator changes between fits, and with it the key of the cache.
         random_state = _to_seed(random_state)
@@ -80,6 +84,6 @@ def make_review_pipeline(
 
 
 def _to_seed(random_state):
-    if isinstance(random_state, int):
-        return random_state
+    if isinstance(random_state, Integral):
+        return int(random_state)
     return check_random_state(random_state).randint(2**31 - 1)

@@ -173,12 +173,15 @@ class TextResampler(BaseEstimator):
                     f"sampling_strategy={self.sampling_strategy!r} has no effect on a "
                     "given sampler: set it on the sampler itself."
                 )
+        if y is None:
+            raise ValueError("TextResampler requires y to be passed, but y is None.")
         check_texts(X)
         check_consistent_length(X, y)
         classes, codes = encode_labels(y)
         if len(classes) < 2:
             raise ValueError(
-                f"y has one class only, {classes[0]!r}: there is nothing to balance."
+                f"y has 1 class only, {classes.tolist()[0]!r}; at least 2 classes "
+                "are needed."
             )
         return classes, codes
 

@@ -273,6 +273,21 @@ def test_the_vocabulary_travels_with_the_ids(reviews):
     assert plain.n_tokens_ == X.max() + 1
 
 
+def test_ids_of_another_vocabulary_are_refused(reviews):
+    texts, y = reviews
+    X = SequenceVectorizer(max_len=9).fit_transform(texts)
+    other = SequenceVectorizer(max_len=9).fit_transform(texts[:100])
+    classifier = LSTMClassifier(**SMALL, warm_start=True, random_state=0).fit(X, y)
+    before = classifier.predict_proba(X)
+    for method in (classifier.fit, classifier.partial_fit):
+        with pytest.raises(ValueError, match="another vocabulary"):
+            method(other, y[:100])
+    with pytest.raises(ValueError, match="another vocabulary"):
+        classifier.predict(other)
+    assert np.array_equal(classifier.predict_proba(X), before)
+    assert np.array_equal(classifier.predict_proba(np.asarray(X)), before)
+
+
 # ---- Training
 
 
@@ -589,7 +604,8 @@ def test_cuda_gives_the_same_labels_as_the_cpu(ids):
         ([[2, 3], [4, 5]], [0, np.nan], r"y\[1\] is nan"),
         ([[2, 3], [4, 5]], ["a", None], r"y\[1\] is None"),
         ([[2, 3], [4, 5]], [0.5, 1.5], "continuous"),
-        (["good", "bad"], [0, 1], "2D"),
+        (["good", "bad"], [0, 1], "X holds texts, not token ids.*SequenceVectorizer"),
+        ([2, 3], [0, 1], "Expected 2D array"),
         ([["good"], ["bad"]], [0, 1], "convert|numeric"),
         (np.empty((0, 2)), [], "0 sample|empty"),
     ],

@@ -5,7 +5,7 @@ import pickle
 import re
 import unicodedata
 from collections import Counter, OrderedDict
-from enum import Enum
+from enum import Enum, StrEnum
 from html.entities import html5
 from types import MappingProxyType
 
@@ -131,8 +131,8 @@ ALL_OFF = {
     "squeeze_repeats": False,
 }
 
-few = settings(deadline=None, derandomize=True, max_examples=40)
-some = settings(deadline=None, derandomize=True, max_examples=150)
+few = settings(deadline=None, derandomize=True, max_examples=25)
+some = settings(few, max_examples=100)
 
 
 def without_zeros(texts):
@@ -360,7 +360,7 @@ def test_other_arrays_come_in_through_their_array_method():
 
 
 def test_str_subclasses_are_texts():
-    class Star(str, Enum):
+    class Star(StrEnum):
         one = "bad"
 
     assert check_texts([np.str_("a"), Star.one]).to_pylist() == ["a", "bad"]
@@ -403,7 +403,7 @@ def test_a_cleaner_turns_any_texts_into_words_between_single_blanks(texts, param
 
 
 @given(texts=TEXTS.map(without_zeros), params=CLEANER_PARAMS)
-@few
+@settings(few, max_examples=12)
 def test_a_cleaner_gives_the_same_answer_for_every_container(texts, params):
     cleaner = TextCleaner(**params)
     expected = cleaner.transform(texts)
@@ -764,11 +764,12 @@ def test_a_stop_list_is_cleaned_as_the_texts_are():
 
 def test_the_english_stop_list_is_that_of_sklearn_but_for_negations():
     words = sorted(ENGLISH_STOP_WORDS)
-    kept = clean(" ".join(words), stop_words="english").split()
-    assert kept == [
-        *["cannot", "cant", "couldnt", "hardly", "hasnt", "neither", "never", "no"],
-        *["nobody", "none", "noone", "nor", "not", "nothing", "nowhere", "without"],
-    ]
+    negations = (
+        "cannot cant couldnt hasnt neither never no nobody none noone nor not nothing "
+        "nowhere without"
+    ).split()
+    assert set(negations) <= ENGLISH_STOP_WORDS
+    assert clean(" ".join(words), stop_words="english").split() == negations
     dropped = clean(" ".join(words), stop_words="english", keep_negations=False)
     assert dropped == ""
 
@@ -869,12 +870,8 @@ def test_a_stemmer_sees_each_distinct_word_once(monkeypatch, stemmer, name):
     texts = ["good app crashes", "good GOOD", "", "app, app"] * 200
     cleaned = clean(texts, stemmer=stemmer)
     assert sorted(seen) == ["app", "crashes", "good"]
-    assert cleaned[:4] == [
-        "good ap crash" if stemmer == "lancaster" else "good app crash",
-        "good good",
-        "",
-        "ap ap" if stemmer == "lancaster" else "app app",
-    ]
+    app = original(*["english"] * (stemmer == "snowball")).stem("app")
+    assert cleaned == [f"good {app} crash", "good good", "", f"{app} {app}"] * 200
 
 
 def test_stop_words_are_dropped_before_the_stemmer():
@@ -1122,6 +1119,20 @@ def test_min_df_is_right_where_words_are_repeated_within_a_text(seed, lengths):
                 vectorizer.fit(texts)
         else:
             assert set(vectorizer.fit(texts).vocabulary_) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_texts", "min_df"),
+    [(1, 1), (999, 1), (1000, 2), (3999, 4), (4000, 5), (20_000, 5)],
+)
+def test_auto_min_df_grows_with_the_number_of_texts(n_texts, min_df):
+    texts = ["all"] * n_texts
+    texts[: min_df - 1] = ["all rare"] * (min_df - 1)
+    texts[:min_df] = [f"{text} enough" for text in texts[:min_df]]
+    assert SequenceVectorizer().min_df == "auto"
+    vocabulary = SequenceVectorizer().fit(texts).vocabulary_
+    assert vocabulary == SequenceVectorizer(min_df=min_df).fit(texts).vocabulary_
+    assert set(vocabulary) == {"all", "enough"}
 
 
 def test_max_features_keeps_the_words_that_count_vectorizer_keeps():
@@ -1545,10 +1556,10 @@ def test_a_pickle_of_ids_keeps_the_words(ids, protocol):
         lambda ids: ids.astype(np.int64),
         lambda ids: ids.take([1, 1], axis=0),
         lambda ids: sklearn.utils._safe_indexing(ids, [0, 2]),
-        lambda ids: (
-            sklearn.utils.check_array(ids).view(TokenIds) if False else ids.reshape(-1)
-        ),
+        lambda ids: ids.reshape(-1),
     ],
+    ids=["slice", "rows", "mask", "columns", "row", "copy", "astype", "take"]
+    + ["safe_indexing", "reshape"],
 )
 def test_slices_of_ids_keep_the_words(ids, choose):
     chosen = choose(ids)
@@ -1613,9 +1624,9 @@ def test_labels_are_encoded_as_label_encoder_does(y):
         [frozenset({1}), frozenset({2}), frozenset({1}), frozenset({1, 2})],
         [1, "a", 1, "1"],
         np.array([1, "a", 1, "1"], dtype=object),
-        [None.__class__, int, int],
+        [str, int, int],
     ],
-    ids=str,
+    ids=["pairs", "tuples", "enum", "frozensets", "mixed", "mixed ndarray", "types"],
 )
 def test_anything_hashable_is_a_label(y):
     classes, codes = encode_labels(y)

@@ -42,7 +42,7 @@ class TrainingDisplay:
 
         Parameters
         ----------
-        estimator : LSTMClassifier or Pipeline that ends with one
+        estimator : LSTMClassifier, Pipeline that ends with one, or search over them
             Fitted estimator.
         ax : matplotlib Axes or None, default=None
             Axes to draw on; None makes a new figure.
@@ -52,6 +52,7 @@ class TrainingDisplay:
         display : TrainingDisplay
         """
         check_is_fitted(estimator)
+        estimator = getattr(estimator, "best_estimator_", estimator)
         classifier = estimator[-1] if hasattr(estimator, "steps") else estimator
         return cls(classifier.history_).plot(ax=ax)
 

@@ -254,11 +254,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             If ids are negative or no whole numbers, if a label is missing, if there
             is one class only, or if the device is not there.
         """
-        device = _find_device(self.device)
+        device = find_device(self.device)
         ids, classes, codes, weights = self._check(X, y, sample_weight)
         previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
         if previous is not None:
             _check_same_classes(self.classes_, classes)
+            self._check_same_words(X)
         n_tokens = self.n_tokens_ if previous is not None else _count_tokens(X, ids)
         dataset = _make_dataset(ids, n_tokens, codes, weights)
         dataset.sample_weight = self._weigh_classes(dataset, classes)
@@ -295,7 +296,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         -------
         self : LSTMClassifier
         """
-        device = _find_device(self.device)
+        device = find_device(self.device)
         first = not hasattr(self, "net_")
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -305,6 +306,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             n_tokens = _count_tokens(X, ids)
         else:
             validate_data(self, X, skip_check_array=True, reset=False)
+            self._check_same_words(X)
             all_classes, n_tokens = self.classes_, self.n_tokens_
             if classes is not None:
                 _check_same_classes(all_classes, encode_labels(classes)[0])
@@ -354,7 +356,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         ids = _check_ids(X, self)
         validate_data(self, X, skip_check_array=True, reset=False)
-        net = self._move_net(_find_device(self.device, or_cpu=True))
+        self._check_same_words(X)
+        net = self._move_net(find_device(self.device, or_cpu=True))
         dataset = TokenDataset.from_rows(ids, self.n_tokens_)
         order = np.argsort(dataset.lengths(), kind="stable")
         probabilities = np.empty((len(order), len(self.classes_)), dtype=np.float32)
@@ -411,14 +414,24 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             )
         kept = codes if sample_weight is None else codes[sample_weight > 0]
         if len(np.unique(kept)) < min_classes:
+            zeros = "" if sample_weight is None else " without the rows of weight 0"
             raise ValueError(
-                f"y has rows of {len(np.unique(kept))} class only"
-                f"{'' if sample_weight is None else ', those of weight 0 left out'}; "
-                f"at least {min_classes} classes are needed."
+                f"y has {len(np.unique(kept))} class only{zeros}; at least "
+                f"{min_classes} classes are needed."
             )
         ids = _check_ids(X, self)
         check_consistent_length(ids, codes)
         return ids, classes, codes, sample_weight
+
+    def _check_same_words(self, X):
+        words = getattr(X, "words", None)
+        if words is None or self._words is None or words == self._words:
+            return
+        raise ValueError(
+            "The ids in X come from another vocabulary than those of the earlier fit: "
+            "the same id means another word. Use the same fitted SequenceVectorizer, "
+            "or fix its vocabulary=."
+        )
 
     def _weigh_classes(self, dataset, classes):
         """Return the rows' weights times those of their classes, 1 on average."""
@@ -477,13 +490,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
 
     def _keep(self, net, X, classes, n_tokens):
         validate_data(self, X, skip_check_array=True)
+        self._words = getattr(X, "words", None)
         self.classes_ = classes
         self.n_tokens_ = n_tokens
         self.history_ = _make_frame(net.history)
         self.net_ = net
 
 
-def _find_device(device, or_cpu=False):
+def find_device(device, or_cpu=False):
     """Return the torch device of this name, if this machine has it."""
     if device == "auto":
         if torch.cuda.is_available():
@@ -520,6 +534,12 @@ def _is_available(device):
 
 def _check_ids(X, estimator):
     """Return the ids as an ndarray, or raise where one is no id."""
+    sequences = (list, tuple, np.ndarray, pd.Series)
+    if isinstance(X, sequences) and isinstance(next(iter(X), None), str):
+        raise ValueError(
+            "X holds texts, not token ids. Put a SequenceVectorizer before the "
+            "classifier, or use make_review_pipeline."
+        )
     ids = check_array(X, input_name="X", estimator=estimator)
     if ids.dtype.kind == "f":
         _refuse(ids, ids != np.floor(ids), "is not a whole number")

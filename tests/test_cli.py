@@ -1,0 +1,151 @@
+"""The command line, run as a user would."""
+
+import re
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from skreviews import __version__, make_reviews
+from skreviews.cli import main
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A CSV as a store exports it, and the folder with a model trained on it."""
+    folder = tmp_path_factory.mktemp("cli")
+    X, y = make_reviews(300, random_state=0)
+    frame = pd.DataFrame({"id": np.arange(300), "content": X, "score": y})
+    frame.loc[5, "content"] = 'Two\nlines, "quoted"'
+    frame.to_csv(folder / "reviews.csv", index=False)
+    assert _run("train", folder / "reviews.csv", "--output", folder / "m.joblib") == 0
+    return folder
+
+
+def _run(*args):
+    return main([str(arg) for arg in args])
+
+
+def test_train_prints_its_report_and_saves_model_and_plot(tmp_path, capsys):
+    X, y = make_reviews(300, random_state=0)
+    pd.DataFrame({"content": X, "score": y}).to_csv(tmp_path / "in.csv", index=False)
+    assert _run("train", tmp_path / "in.csv", "--output", tmp_path / "out.joblib") == 0
+    shown = capsys.readouterr().out
+    for part in ("valid_loss", "Accuracy: 0.", "macro avg", "Confusion matrix"):
+        assert part in shown
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    pipe = joblib.load(tmp_path / "out.joblib")
+    assert list(pipe.classes_) == [1, 2, 3, 4, 5]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"in.csv", "out.joblib", "out.png"}
+
+
+def test_train_is_repeatable(exported, tmp_path, capsys):
+    capsys.readouterr()
+    reports = []
+    for _ in range(2):
+        _run("train", exported / "reviews.csv", "--output", tmp_path / "m.joblib")
+        reports.append(capsys.readouterr().out.partition("Trained on")[2])
+    assert reports[0] == reports[1]
+
+
+def test_train_tests_on_texts_it_has_not_seen(tmp_path, capsys):
+    # Each text stands there twenty times: with copies on both sides all are right.
+    X, y = make_reviews(30, random_state=0)
+    X, y = np.tile(X, 20), np.tile(np.where(y > 3, "good", "bad"), 20)
+    pd.DataFrame({"t": X, "s": y}).to_parquet(tmp_path / "in.parquet")
+    args = ("--text", "t", "--target", "s", "--output", tmp_path / "m.joblib")
+    assert _run("train", tmp_path / "in.parquet", *args) == 0
+    shown = capsys.readouterr().out
+    n_train, n_test = map(
+        int, re.search(r"Trained on (\d+) reviews, tested on (\d+)", shown).groups()
+    )
+    assert n_train + n_test == 600
+    assert n_train % 20 == n_test % 20 == 0 < n_test
+
+
+def test_score_keeps_every_row_and_column(exported, tmp_path, capsys):
+    frame = pd.read_csv(exported / "reviews.csv", dtype=str)
+    frame.loc[7, "content"] = np.nan
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    out = tmp_path / "scored.csv"
+    assert _run("score", exported / "m.joblib", tmp_path / "in.csv", "-o", out) == 0
+    assert "299 of 300 reviews (1 without a text)" in capsys.readouterr().out
+    scored = pd.read_csv(out)
+    assert list(scored["id"]) == list(range(300))
+    assert scored["content"][5] == 'Two\nlines, "quoted"'
+    has_text = scored["content"].notna()
+    assert scored["prediction"].notna().equals(has_text)
+    proba = scored.filter(like="proba_")
+    assert list(proba) == [f"proba_{stars}" for stars in (1, 2, 3, 4, 5)]
+    pipe = joblib.load(exported / "m.joblib")
+    texts = scored["content"][has_text]
+    np.testing.assert_allclose(proba[has_text], pipe.predict_proba(texts), atol=1e-6)
+    assert np.array_equal(scored["prediction"][has_text], pipe.predict(texts))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["train", "nowhere.csv"], "nowhere.csv"),
+        (["train", "reviews.txt"], "cannot tell the format of reviews.txt"),
+        (["train", "{folder}/reviews.csv", "--text", "contnt"], "'content'"),
+        (["train", "--output", "{folder}/no/m.joblib"], "the folder .*no is not"),
+        (["train", "--device", "tpu"], "device='tpu' is unknown"),
+        (
+            ["score", "nothing.joblib", "{folder}/reviews.csv", "-o", "x"],
+            "is not there",
+        ),
+        (
+            ["score", "{folder}/reviews.csv", "{folder}/reviews.csv", "-o", "x"],
+            "no model",
+        ),
+        (
+            ["score", "{folder}/m.joblib", "{folder}/reviews.csv", "-o", "x"]
+            + ["--text", "contnt"],
+            "Did you mean 'content'",
+        ),
+    ],
+)
+def test_errors_are_one_line_and_exit_with_2(
+    exported, args, message, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert _run(*(arg.format(folder=exported) for arg in args)) == 2
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and f"skreviews {args[0]}: error: " in shown
+    assert re.search(message, shown)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_label_with_one_text_is_named(tmp_path, capsys):
+    pd.DataFrame(
+        {"content": ["a", "b", "c", "d", "e"], "score": ["x", "x", "y", "y", "v1.2"]}
+    ).to_csv(tmp_path / "in.csv", index=False)
+    assert _run("train", tmp_path / "in.csv") == 2
+    assert "the label 'v1.2' has one text only" in capsys.readouterr().err
+
+
+def test_dropped_rows_are_reported_in_one_line(tmp_path, capsys):
+    X, y = make_reviews(200, random_state=0)
+    frame = pd.DataFrame({"content": X, "score": y}).astype({"content": object})
+    frame.loc[3, "content"] = None
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    assert _run("train", tmp_path / "in.csv", "--output", tmp_path / "m.joblib") == 0
+    warning = "warning: in.csv: dropped 1 of 200 rows: 1 without text."
+    assert warning in capsys.readouterr().err.splitlines()
+
+
+def test_the_module_runs_and_answers_for_help():
+    run = [sys.executable, "-m", "skreviews"]
+    shown = subprocess.run([*run, "--version"], capture_output=True, text=True)
+    assert shown.stdout.strip() == f"skreviews {__version__}"
+    for command in ("train", "score"):
+        shown = subprocess.run(
+            [*run, command, "--help"], capture_output=True, text=True
+        )
+        assert "example: python -m skreviews" in shown.stdout
+    assert subprocess.run(run, capture_output=True).returncode == 2
