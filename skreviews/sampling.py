@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from imblearn import FunctionSampler
 from imblearn.over_sampling import RandomOverSampler
@@ -17,9 +18,14 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from skreviews.preprocessing._labels import encode_labels
+from skreviews.preprocessing._labels import encode_keys, encode_labels
 from skreviews.preprocessing._texts import check_texts
 
+_BASES = (
+    "imblearn.base",
+    "imblearn.over_sampling.base",
+    "imblearn.under_sampling.base",
+)
 _BY_LABEL_ALONE = (RandomOverSampler, RandomUnderSampler, FunctionSampler)
 
 
@@ -191,10 +197,22 @@ class TextResampler(BaseEstimator):
         if params.get("random_state", 0) is None:
             sampler.set_params(random_state=self.random_state)
         # imbalanced-learn knows numbers and strings only; other labels go as codes.
-        y = codes if classes.dtype == object else classes[codes]
+        y = classes[codes]
+        if classes.dtype == object and pd.api.types.infer_dtype(classes) != "string":
+            y = codes
+            asked = params.get("sampling_strategy")
+            if isinstance(asked, Mapping):
+                asked = encode_keys(asked, classes, "sampling_strategy")
+                sampler.set_params(sampling_strategy=asked)
         rows = np.arange(len(codes))[:, None]
         resampled = np.asarray(sampler.fit_resample(rows, y)[0]).ravel()
-        return np.asarray(getattr(sampler, "sample_indices_", resampled), dtype=int)
+        indices = np.asarray(getattr(sampler, "sample_indices_", resampled))
+        if not np.isin(indices, rows).all():
+            raise ValueError(
+                f"{type(sampler).__name__} returned rows that X does not have: a "
+                "sampler of texts may only choose among them."
+            )
+        return indices.astype(np.int64)
 
     def _choose_with_strategy(self, classes, codes, y):
         random_state = check_random_state(self.random_state)
@@ -217,8 +235,11 @@ class TextResampler(BaseEstimator):
 
 def _check_sampler(sampler):
     reason = None
-    foreign = not type(sampler).__module__.startswith("imblearn.")
-    if not foreign and not isinstance(sampler, _BY_LABEL_ALONE):
+    of_imblearn = any(
+        base.__module__.startswith("imblearn.") and base.__module__ not in _BASES
+        for base in type(sampler).__mro__
+    )
+    if of_imblearn and not isinstance(sampler, _BY_LABEL_ALONE):
         reason = (
             "measures distances or interpolates between rows, and texts are not "
             "points: a mixture of two rows of token ids is no review"
@@ -248,20 +269,14 @@ def _sizes_asked_for(strategy, classes, counts, y):
     asked = strategy(y) if callable(strategy) else strategy
     if not isinstance(asked, Mapping):
         raise ValueError(f"sampling_strategy returned {asked!r}, not a dict.")
-    places = {label: place for place, label in enumerate(classes.tolist())}
     sizes = counts.copy()
-    for label, size in asked.items():
-        if label not in places:
-            raise ValueError(
-                f"sampling_strategy names the label {label!r}, which y does not have; "
-                f"its labels are {classes.tolist()}."
-            )
+    for code, size in encode_keys(asked, classes, "sampling_strategy").items():
         if not isinstance(size, Integral) or size < 1:
             raise ValueError(
-                f"sampling_strategy asks for {size!r} rows of {label!r}; pass a whole "
-                "number of 1 or more."
+                f"sampling_strategy asks for {size!r} rows of "
+                f"{classes.tolist()[code]!r}; pass a whole number of 1 or more."
             )
-        sizes[places[label]] = size
+        sizes[code] = size
     return sizes
 
 
@@ -275,6 +290,8 @@ def _choose(sampler_class, sizes, codes, random_state):
 
 def _take(X, indices):
     if isinstance(X, (pa.Array, pa.ChunkedArray)):
+        if pa.types.is_string_view(X.type):  # Arrow cannot choose among these yet
+            return X.cast(pa.large_string()).take(pa.array(indices)).cast(X.type)
         return X.take(pa.array(indices))
     taken = _safe_indexing(X, indices)
     return tuple(taken) if isinstance(X, tuple) else taken

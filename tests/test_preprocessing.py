@@ -29,8 +29,8 @@ from sklearn.preprocessing import LabelEncoder
 
 from skreviews import SequenceVectorizer, TextCleaner, make_reviews
 from skreviews.preprocessing import _texts, check_texts
+from skreviews.preprocessing._ids import TokenIds
 from skreviews.preprocessing._labels import encode_labels
-from skreviews.preprocessing._vectorizer import TokenIds
 
 CONTAINERS = {
     "list": list,
@@ -132,7 +132,7 @@ ALL_OFF = {
 }
 
 few = settings(deadline=None, derandomize=True, max_examples=25)
-some = settings(few, max_examples=100)
+some = settings(few, max_examples=60)
 
 
 def without_zeros(texts):
@@ -1699,6 +1699,8 @@ def test_labels_are_one_column_of_classes():
         encode_labels(np.ones((3, 2)))
     with pytest.raises(ValueError, match="continuous"):
         encode_labels([1.5, 2.5, 3.25])
+    with pytest.raises(ValueError, match="y is empty.*at least one label"):
+        encode_labels([])
     with pytest.raises(ValueError):
         encode_labels("abc")
     with pytest.raises(ValueError):

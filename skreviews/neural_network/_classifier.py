@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
-    check_array,
     check_consistent_length,
     check_is_fitted,
     validate_data,
@@ -29,8 +28,12 @@ from skorch.helper import predefined_split
 from skreviews.neural_network._data import BucketedBatches, TokenDataset
 from skreviews.neural_network._module import LSTMModule
 from skreviews.neural_network._net import WeightedNet
-from skreviews.preprocessing._labels import encode_labels
-from skreviews.preprocessing._vectorizer import UNKNOWN
+from skreviews.preprocessing._ids import UNKNOWN, check_ids
+from skreviews.preprocessing._labels import (
+    encode_keys,
+    encode_known_labels,
+    encode_labels,
+)
 
 _MODULE_PARAMS = (
     "embedding_dim",
@@ -310,7 +313,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             all_classes, n_tokens = self.classes_, self.n_tokens_
             if classes is not None:
                 _check_same_classes(all_classes, encode_labels(classes)[0])
-        codes = _find_codes(all_classes, y)
+        codes = encode_known_labels(y, all_classes)
         dataset = _make_dataset(ids, n_tokens, codes, weights)
         dataset.sample_weight = self._weigh_classes(dataset, all_classes)
         n_epochs = 0 if first else len(self.history_)
@@ -354,7 +357,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             In the order of `classes_`.
         """
         check_is_fitted(self)
-        ids = _check_ids(X, self)
+        ids = check_ids(X, self)
         validate_data(self, X, skip_check_array=True, reset=False)
         self._check_same_words(X)
         net = self._move_net(find_device(self.device, or_cpu=True))
@@ -419,7 +422,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                 f"y has {len(np.unique(kept))} class only{zeros}; at least "
                 f"{min_classes} classes are needed."
             )
-        ids = _check_ids(X, self)
+        ids = check_ids(X, self)
         check_consistent_length(ids, codes)
         return ids, classes, codes, sample_weight
 
@@ -532,31 +535,6 @@ def _is_available(device):
     return device.type == "cpu" or torch.backends.mps.is_available()
 
 
-def _check_ids(X, estimator):
-    """Return the ids as an ndarray, or raise where one is no id."""
-    sequences = (list, tuple, np.ndarray, pd.Series)
-    if isinstance(X, sequences) and isinstance(next(iter(X), None), str):
-        raise ValueError(
-            "X holds texts, not token ids. Put a SequenceVectorizer before the "
-            "classifier, or use make_review_pipeline."
-        )
-    ids = check_array(X, input_name="X", estimator=estimator)
-    if ids.dtype.kind == "f":
-        _refuse(ids, ids != np.floor(ids), "is not a whole number")
-    if ids.dtype.kind != "b":
-        _refuse(ids, ids < 0, "is negative. (Negative values in data passed to X)")
-    return ids
-
-
-def _refuse(ids, wrong, reason):
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0].tolist()
-        raise ValueError(
-            f"X[{row}, {column}] is {ids[row, column]}, which {reason}. Token ids are "
-            "whole numbers from 0 on, such as SequenceVectorizer makes them from texts."
-        )
-
-
 def _count_tokens(X, ids):
     words = getattr(X, "words", None)
     if words is not None:
@@ -570,20 +548,6 @@ def _check_same_classes(old, new):
             f"The classes are {list(new)}, but those of the earlier fit were "
             f"{list(old)}. Set warm_start=False, or fit a clone, to start anew."
         )
-
-
-def _find_codes(classes, y):
-    """Return the place of each label in the known classes."""
-    known = {label: code for code, label in enumerate(classes.tolist())}
-    found, codes = encode_labels(y)
-    for label in found.tolist():
-        if label not in known:
-            position = int(np.argmax(codes == found.tolist().index(label)))
-            raise ValueError(
-                f"y[{position}] is {label!r}, which is not among the classes "
-                f"{classes.tolist()}."
-            )
-    return np.array([known[label] for label in found.tolist()])[codes]
 
 
 def _make_dataset(ids, n_tokens, codes, weights):
@@ -606,14 +570,7 @@ def _make_dataset(ids, n_tokens, codes, weights):
 
 def _compute_class_weight(class_weight, classes, codes):
     if isinstance(class_weight, dict):
-        known = {label: code for code, label in enumerate(classes.tolist())}
-        for label in class_weight:
-            if label not in known:
-                raise ValueError(
-                    f"class_weight names the label {label!r}, which y does not have; "
-                    f"its labels are {classes.tolist()}."
-                )
-        class_weight = {known[label]: w for label, w in class_weight.items()}
+        class_weight = encode_keys(class_weight, classes, "class_weight")
     present = np.unique(codes)
     weights = np.ones(len(classes))
     if isinstance(class_weight, dict):

@@ -4,6 +4,7 @@ import html
 import re
 import unicodedata
 from functools import partial
+from string import ascii_letters
 
 import numpy as np
 import pyarrow as pa
@@ -39,20 +40,21 @@ _CONTRACTIONS = (
     (r"(?i)['’]ll\b", " will"),
     (r"(?i)\b(i)['’]m\b", r"\1 am"),
 )
-# An emoji with its skin tone, variation and keycap marks, several joined by U+200D (a
-# family), or two regional indicators (a flag).
-_MARKS = r"[\x{1F3FB}-\x{1F3FF}\x{FE0F}\x{20E3}]*"
+# An emoji with its skin tone, variation, keycap and tag marks, several joined by U+200D
+# (a family), or two regional indicators (a flag).
+_TAGS_OF_FLAGS = r"\x{E0020}-\x{E007F}"
+_MARKS = rf"[\x{{1F3FB}}-\x{{1F3FF}}\x{{FE0E}}\x{{FE0F}}\x{{20E3}}{_TAGS_OF_FLAGS}]*"
 _EMOJI = (
     r"([\x{1F1E6}-\x{1F1FF}]{2}|"
     rf"\p{{So}}{_MARKS}(?:\x{{200D}}\p{{So}}{_MARKS})*)"
 )
 # Never punctuation: U+200C and U+200D shape Persian and Indic words and, as skin tones
 # do, emoji.
-_JOINERS = r"\x{200C}\x{200D}\x{1F3FB}-\x{1F3FF}"
+_JOINERS = r"\x{200C}\x{200D}\x{1F3FB}-\x{1F3FF}" + _TAGS_OF_FLAGS
 _PUNCTUATION = r"([\p{P}\p{Sc}\p{Sm}^`´¨])"
 # RE2 has no back-references: this finds the texts that may hold a tripled letter, and
 # Python's re mends those few.
-_TRIPLED = "|".join(c * 3 for c in "abcdefghijklmnopqrstuvwxyz") + r"|[^\x00-\x7F]{3}"
+_TRIPLED = "|".join(c * 3 for c in ascii_letters) + r"|[^\x00-\x7F]{3}"
 _REPEATS = re.compile(r"([^\W\d_])\1{2,}")
 
 _AUXILIARIES = (
@@ -60,7 +62,8 @@ _AUXILIARIES = (
     "was were wo would"
 ).split()
 _NEGATIONS = frozenset(
-    "cannot hardly neither never no nobody none nor not nothing nowhere without".split()
+    "cannot hardly neither never no nobody none noone nor not nothing nowhere "
+    "without".split()
 ) | {f"{verb}{nt}" for verb in _AUXILIARIES for nt in ("nt", "n't", "n’t")}
 
 
@@ -266,7 +269,9 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return functions
 
     def _find_stop_words(self):
-        words = ENGLISH_STOP_WORDS if self.stop_words == "english" else self.stop_words
+        words = self.stop_words
+        if isinstance(words, str):
+            words = ENGLISH_STOP_WORDS
         for word in words:
             if not isinstance(word, str):
                 raise ValueError(f"stop_words holds {word!r}; pass a list of str.")
@@ -293,11 +298,15 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if self.expand_contractions:
             for pattern, words in _CONTRACTIONS:
                 texts = replace(texts, pattern, words)
-        if self.digits == "token":
+        # Without punctuation the digits go in one step with it.
+        if self.digits == "token" or (
+            self.digits == "remove" and self.punctuation != "remove"
+        ):
             texts = replace(texts, _DIGITS, _filler(self.digits, DIGITS_TOKEN))
         if self.emoji == "keep":
             texts = replace(texts, _EMOJI, r" \1 ")
         elif self.emoji == "words":
+            texts = replace(texts, rf"(\p{{So}}){_MARKS}\x{{200D}}?", r"\1")
             texts = _replace_where(r"\p{So}", _name_emoji, texts)
         else:
             texts = replace(texts, _EMOJI, " ")
@@ -344,8 +353,6 @@ class _EmojiNames(dict):
         if unicodedata.category(char) == "So":
             name = unicodedata.name(char, "").lower().replace("-", " ")
             char = f" {name} "
-        elif 0x1F3FB <= codepoint <= 0x1F3FF or codepoint in (0x200D, 0xFE0F, 0x20E3):
-            char = ""
         self[codepoint] = char
         return char
 

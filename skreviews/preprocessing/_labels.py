@@ -46,11 +46,43 @@ def encode_labels(y):
     if y.dtype != object:
         check_classification_targets(y)
         return np.unique(y, return_inverse=True)
+    # Not np.unique: sets, say, have an order in which equal ones do not meet.
+    codes, classes = pd.factorize(y)
     try:
-        return np.unique(y, return_inverse=True)
+        order = sorted(range(len(classes)), key=classes.__getitem__)
     except TypeError:  # labels without an order, such as enums or mixed types
-        codes, classes = pd.factorize(y)
         return classes, codes.astype(np.int64)
+    return classes[order], np.argsort(order)[codes]
+
+
+def encode_known_labels(y, classes):
+    """Return the place of each label in `classes`, or raise where one is new."""
+    places = _find_places(classes)
+    found, codes = encode_labels(y)
+    for code, label in enumerate(found.tolist()):
+        if label not in places:
+            position = int(np.argmax(codes == code))
+            raise ValueError(
+                f"y[{position}] is {label!r}, which is not among the classes "
+                f"{list(places)}."
+            )
+    return np.array([places[label] for label in found.tolist()])[codes]
+
+
+def encode_keys(by_label, classes, name):
+    """Return a dict with labels as keys as one with their places in `classes`."""
+    places = _find_places(classes)
+    for label in by_label:
+        if label not in places:
+            raise ValueError(
+                f"{name} names the label {label!r}, which y does not have; its labels "
+                f"are {list(places)}."
+            )
+    return {places[label]: value for label, value in by_label.items()}
+
+
+def _find_places(classes):
+    return {label: place for place, label in enumerate(classes.tolist())}
 
 
 # Lists of these make plain arrays; in others numpy would turn 1 into "1", or lay out
@@ -66,4 +98,10 @@ def _to_1d(y):
         y = np.asarray(y) if plain else labels
     elif type(y).__module__.startswith("pyarrow"):
         y = y.to_pandas()
+    elif isinstance(y, pd.Series) and isinstance(
+        y.dtype, pd.api.extensions.ExtensionDtype
+    ):
+        y = y.to_numpy()  # scikit-learn would make floats of Int64
+    if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # StringDType
+        y = y.astype(object)
     return column_or_1d(y, warn=True)

@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 # enough that two cores share 25,000 reviews evenly.
 _CHUNK_ROWS = 4096
 
+_KNOWN = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ChunkedArray)
+
 
 def check_texts(X, *, missing="error"):
     """Check raw texts and return them as one Arrow array.
@@ -47,6 +49,8 @@ def check_texts(X, *, missing="error"):
     first with TextCleaner(missing="empty").
     """
     _check_container(X)
+    if not isinstance(X, _KNOWN):
+        X = np.asarray(X)
     if len(X) == 0:
         raise ValueError("X is empty (0 texts): at least one text is needed.")
     texts = _to_arrow(X)
@@ -115,13 +119,12 @@ def _check_container(X):
             f"X is a DataFrame of shape {X.shape}, not a sequence of texts. "
             f"Pass one of its columns, such as X[{next(iter(X.columns), 'text')!r}]."
         )
-    known = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ChunkedArray)
-    if not isinstance(X, known) and not hasattr(X, "__array__"):
+    if not isinstance(X, _KNOWN) and not hasattr(X, "__array__"):
         raise ValueError(
             f"X is a {type(X).__name__}, not a sequence of texts. Pass a list, an "
             "ndarray, a Series or a pyarrow array of str."
         )
-    shape = getattr(X, "shape", (len(X),) if hasattr(X, "__len__") else ())
+    shape = X.shape if hasattr(X, "shape") else (len(X),)
     if len(shape) != 1:
         raise ValueError(
             f"X has the shape {tuple(shape)}, but texts have one dimension. "
@@ -149,8 +152,8 @@ def _to_arrow(X):
 
 
 def _infer(X):
-    if not isinstance(X, (np.ndarray, pd.Series, pd.Index)) and hasattr(X, "__array__"):
-        X = np.asarray(X)
+    if isinstance(X, np.ndarray) and X.dtype.kind == "U":
+        X = X.astype(object)  # Arrow ends a text of a U array at its first zero
     return pa.array(X, from_pandas=True)
 
 
@@ -172,7 +175,7 @@ def _is_missing(item):
         item is None
         or item is pd.NA
         or item is pd.NaT
-        or (isinstance(item, float) and math.isnan(item))
+        or (isinstance(item, (float, np.floating)) and math.isnan(item))
     )
 
 

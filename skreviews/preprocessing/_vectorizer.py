@@ -1,5 +1,6 @@
 """SequenceVectorizer: from texts to padded token ids, and the ids themselves."""
 
+from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
@@ -12,17 +13,20 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from skreviews.preprocessing._ids import (
+    FIRST_WORD,
+    PADDING,
+    UNKNOWN,
+    TokenIds,
+    check_ids,
+)
 from skreviews.preprocessing._texts import (
     check_texts,
     split_words,
     to_offsets,
 )
-
-PADDING = 0
-UNKNOWN = 1
-_FIRST_WORD = 2
 
 # "auto" covers this share of the training texts whole, and never more than the cap:
 # an LSTM's time grows with the length, and 400 tokens hold 90 % of the IMDb reviews.
@@ -32,33 +36,6 @@ _AUTO_CAP = 400
 # Highest min_df="auto". On app reviews words of fewer than five texts cost more by
 # over-fitting than they tell (macro-F1 0.40 with 2, 0.42 with 5, cross-validated).
 _AUTO_MIN_DF = 5
-
-
-class TokenIds(np.ndarray):
-    """Token ids that know their words.
-
-    An integer ndarray in all else. Slices and selections keep the words, so that a
-    classifier behind a `SequenceVectorizer` learns the size and the order of the
-    vocabulary, also inside cross-validation.
-
-    Attributes
-    ----------
-    words : tuple of str or None
-        The word with id ``i`` stands at ``words[i - 2]``; 0 is padding, 1 unknown.
-    """
-
-    words = None
-
-    def __new__(cls, ids, words):
-        ids = np.asarray(ids).view(cls)
-        ids.words = words
-        return ids
-
-    def __array_finalize__(self, origin):
-        self.words = getattr(origin, "words", None)
-
-    def __reduce__(self):
-        return TokenIds, (np.asarray(self), self.words)
 
 
 class SequenceVectorizer(
@@ -201,6 +178,12 @@ class SequenceVectorizer(
         codes, offsets, words = self._split(texts)
         if vocabulary is None:
             vocabulary = self._learn_vocabulary(codes, offsets, words)
+        highest = np.iinfo(self.dtype).max
+        if len(vocabulary) + UNKNOWN > highest:
+            raise ValueError(
+                f"dtype={self.dtype!r} ends at {highest}, too low for the ids of "
+                f"{len(vocabulary)} words: take a wider one, or lower max_features."
+            )
         self.vocabulary_ = vocabulary
         self.max_len_ = self._choose_max_len(np.diff(offsets))
         # Sorted by id, so that the word with id i stands at i - 2.
@@ -239,9 +222,9 @@ class SequenceVectorizer(
             The tokens joined by blanks, ``<unk>`` for those that are unknown.
         """
         check_is_fitted(self)
-        ids = check_array(X, dtype=np.int64)
+        ids = check_ids(X, self).astype(np.int64)
         words = np.array(["", "<unk>", *self._words], dtype=object)
-        known = np.where((ids >= 0) & (ids < len(words)), ids, UNKNOWN)
+        known = np.where(ids < len(words), ids, UNKNOWN)
         texts = [" ".join(words[row[row != PADDING]]) for row in known]
         return np.array(texts, dtype=object)
 
@@ -299,7 +282,7 @@ class SequenceVectorizer(
                 f"No word stands in at least min_df={min_df} of the {n_samples} "
                 "texts: lower min_df, or look at what the cleaning left of them."
             )
-        return {word: i for i, word in enumerate(kept, start=_FIRST_WORD)}
+        return {word: i for i, word in enumerate(kept, start=FIRST_WORD)}
 
     def _choose_min_df(self, n_samples):
         if self.min_df == "auto":
@@ -335,9 +318,9 @@ class SequenceVectorizer(
 
 
 def _check_vocabulary(vocabulary):
-    if isinstance(vocabulary, dict):
+    if isinstance(vocabulary, Mapping):
         ids = sorted(vocabulary.values())
-        if ids != list(range(_FIRST_WORD, _FIRST_WORD + len(ids))):
+        if ids != list(range(FIRST_WORD, FIRST_WORD + len(ids))):
             raise ValueError(
                 "vocabulary must give its words the ids 2, 3, 4, ... without gap or "
                 f"repetition (0 is padding, 1 unknown); its ids are {ids[:5]}..."
@@ -362,7 +345,7 @@ def _check_vocabulary(vocabulary):
         seen[word] = position
     if not words:
         raise ValueError("vocabulary is empty: at least one word is needed.")
-    return {word: position + _FIRST_WORD for word, position in seen.items()}
+    return {word: position + FIRST_WORD for word, position in seen.items()}
 
 
 def _stand_in(min_df, counts, codes, offsets):
