@@ -293,5 +293,8 @@ def _take(X, indices):
         if pa.types.is_string_view(X.type):  # Arrow cannot choose among these yet
             return X.cast(pa.large_string()).take(pa.array(indices)).cast(X.type)
         return X.take(pa.array(indices))
+    if isinstance(X, np.ndarray) and X.dtype.kind == "T":
+        # NumPy before 2.4 garbles the texts of a StringDType array it selects from.
+        return X.astype(object)[indices].astype(X.dtype)
     taken = _safe_indexing(X, indices)
     return tuple(taken) if isinstance(X, tuple) else taken

@@ -41,7 +41,7 @@ def test_the_curves_are_those_of_the_history(pipe):
 def test_the_best_epoch_is_marked(pipe):
     display = TrainingDisplay.from_estimator(pipe)
     history = pipe["lstm"].history_
-    best = history["epoch"][history["valid_loss"].idxmin()]
+    best = history["epoch"][history["valid_accuracy"].idxmax()]
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert labels == ["Training", "Validation", f"Best epoch ({best})"]
 
@@ -54,7 +54,7 @@ def test_it_draws_on_given_axes(pipe):
 
 def test_without_held_out_rows_there_is_one_curve(reviews):
     X = SequenceVectorizer().fit_transform(reviews[0])
-    classifier = LSTMClassifier(**SMALL, early_stopping=False).fit(X, reviews[1])
+    classifier = LSTMClassifier(**SMALL, validation_fraction=None).fit(X, reviews[1])
     display = TrainingDisplay.from_estimator(classifier)
     assert list(display.lines_) == ["train_loss"]
 

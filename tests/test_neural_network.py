@@ -229,7 +229,7 @@ def test_a_prediction_depends_on_nothing_but_its_row(ids):
     together = classifier.predict_proba(X)
     alone = np.vstack([classifier.predict_proba(X[i : i + 1]) for i in range(20)])
     np.testing.assert_allclose(alone, together[:20], rtol=0, atol=1e-5)
-    classifier.net_.batch_size = 7
+    classifier.net_.iterator_valid__batch_size = 7
     np.testing.assert_allclose(
         classifier.predict_proba(X[::-1])[::-1], together, rtol=0, atol=1e-5
     )
@@ -331,7 +331,7 @@ def test_weights_that_are_no_counts_weigh_the_loss(scale):
     X, y = np.full((80, 2), 5), np.repeat([0, 1], 40)
     weights = scale * np.repeat([1, 3], 40)
     classifier = LSTMClassifier(
-        hidden_size=8, lr=0.05, max_epochs=30, early_stopping=False, random_state=0
+        hidden_size=8, lr=0.05, max_epochs=30, validation_fraction=None, random_state=0
     ).fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(
         classifier.predict_proba(X[:1])[0], [0.25, 0.75], atol=0.05
@@ -340,7 +340,12 @@ def test_weights_that_are_no_counts_weigh_the_loss(scale):
 
 def test_class_weights_move_the_probabilities_as_they_should():
     X, y = np.full((80, 2), 5), np.repeat(["a", "b"], [60, 20])
-    params = {"hidden_size": 8, "lr": 0.05, "max_epochs": 30, "early_stopping": False}
+    params = {
+        "hidden_size": 8,
+        "lr": 0.05,
+        "max_epochs": 30,
+        "validation_fraction": None,
+    }
     params["random_state"] = 0
     for class_weight, expected in (
         (None, [0.75, 0.25]),
@@ -402,9 +407,9 @@ def test_a_class_with_one_row_is_trained_on():
     assert {label for _, label in valid} == {0, 1}
 
 
-def test_without_early_stopping_every_row_trains(ids):
+def test_without_a_validation_fraction_every_row_trains(ids):
     X, y = ids
-    train, valid = _split_of(X, y, early_stopping=False)
+    train, valid = _split_of(X, y, validation_fraction=None)
     assert len(train) == len(y) and valid == []
 
 
@@ -415,7 +420,7 @@ def test_history_has_a_row_for_each_epoch(ids):
     for column in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
         assert np.isfinite(history[column]).all()
     assert history["valid_accuracy"].between(0, 1).all()
-    whole = LSTMClassifier(**SMALL, early_stopping=False).fit(X, y).history_
+    whole = LSTMClassifier(**SMALL, validation_fraction=None).fit(X, y).history_
     assert "valid_loss" not in whole
 
 
@@ -435,20 +440,38 @@ def test_early_stopping_keeps_the_best_weights(ids):
         hidden_size=16,
         lr=0.05,
         max_epochs=30,
+        early_stopping=True,
         n_iter_no_change=2,
         random_state=0,
         callbacks=[WeightSpy()],
     ).fit(X, y)
-    losses = classifier.history_["valid_loss"]
-    best = losses.idxmin()
-    assert best == len(losses) - 3  # two epochs without a lower loss, then the end
+    accuracies = classifier.history_["valid_accuracy"]
+    best = accuracies.idxmax()
+    # Two epochs without a higher accuracy, then the end.
+    assert best == len(accuracies) - 3
     spied = dict(classifier.net_.callbacks_)["WeightSpy"].weights_
     assert torch.equal(classifier.net_.module_.head.weight, spied[best])
 
 
+def test_without_early_stopping_the_last_weights_are_kept(ids):
+    X, y = ids
+    classifier = LSTMClassifier(
+        hidden_size=16, lr=0.05, max_epochs=9, random_state=0, callbacks=[WeightSpy()]
+    ).fit(X, y)
+    spied = dict(classifier.net_.callbacks_)["WeightSpy"].weights_
+    assert len(spied) == len(classifier.history_) == 9
+    assert torch.equal(classifier.net_.module_.head.weight, spied[-1])
+
+
+def test_early_stopping_without_held_out_rows_is_refused(ids):
+    classifier = LSTMClassifier(early_stopping=True, validation_fraction=None)
+    with pytest.raises(ValueError, match="set validation_fraction"):
+        classifier.fit(*ids)
+
+
 def test_early_stopping_writes_no_file(ids, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    LSTMClassifier(**SMALL, random_state=0).fit(*ids)
+    LSTMClassifier(**SMALL, early_stopping=True, random_state=0).fit(*ids)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -470,7 +493,7 @@ def test_every_architecture_learns_the_order_of_tokens(pooling, cell):
         lr=0.02,
         batch_size=16,
         max_epochs=25,
-        early_stopping=False,
+        validation_fraction=None,
         random_state=0,
     ).fit(X[:200], y[:200])
     assert classifier.score(X[200:], y[200:]) > 0.9

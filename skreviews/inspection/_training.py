@@ -27,7 +27,7 @@ class TrainingDisplay:
     >>> import pandas as pd
     >>> from skreviews import TrainingDisplay
     >>> history = pd.DataFrame(
-    ...     {"epoch": [1, 2], "train_loss": [0.9, 0.5], "valid_loss": [0.8, 0.6]}
+    ...     {"epoch": [1, 2], "train_loss": [0.9, 0.5], "train_accuracy": [0.6, 0.8]}
     ... )
     >>> TrainingDisplay(history).plot().ax_.get_ylabel()
     'Loss'
@@ -57,7 +57,7 @@ class TrainingDisplay:
         return cls(classifier.history_).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw the curves and mark the epoch with the lowest validation loss.
+        """Draw the curves and mark the epoch with the highest validation accuracy.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class TrainingDisplay:
                 (line,) = ax.plot(frame["epoch"], frame[column], style, label=label)
                 self.lines_[column] = line
         if "valid_loss" in frame:
-            best = frame["epoch"][frame["valid_loss"].idxmin()]
+            best = self.history["epoch"][self.history["valid_accuracy"].idxmax()]
             ax.axvline(best, color="0.6", linestyle=":", label=f"Best epoch ({best})")
         ax.set(xlabel="Epoch", ylabel="Loss")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

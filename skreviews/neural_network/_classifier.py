@@ -47,7 +47,11 @@ _MODULE_PARAMS = (
 )
 # max_epochs="auto" makes this many steps, in this many epochs at least and at most.
 _AUTO_STEPS = 1000
-_AUTO_EPOCHS = (3, 30)
+_AUTO_EPOCHS = (3, 20)
+# batch_size="auto": small data sets need more steps, not larger ones.
+_FEW_ROWS = 5000
+_AUTO_BATCH_SIZES = (32, 64)
+_PREDICT_BATCH_SIZE = 128
 # Share of the steps in which the learning rate rises; in the rest it falls to zero.
 _WARM_UP = 0.2
 _MAX_GRADIENT_NORM = 1.0
@@ -78,30 +82,32 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         How the states of a review become one vector; see `LSTMModule`.
     dropout : float in [0, 1), default=0.5
         Dropout between the layers and before the head.
-    embedding_dropout : float in [0, 1), default=0.2
+    embedding_dropout : float in [0, 1), default=0.3
         Dropout of whole channels of the embedding.
     class_weight : 'balanced', dict of {label: weight} or None, default=None
         Weights of the classes in the loss; 'balanced' makes them inversely
         proportional to the class sizes.
     max_epochs : 'auto' or int, default='auto'
         Number of passes over the training rows, at most. 'auto' takes as many as make
-        1,000 steps, but 3 to 30.
-    batch_size : int, default=64
-        Number of rows in a step.
+        1,000 steps, but 3 to 20.
+    batch_size : 'auto' or int, default='auto'
+        Number of rows in a step. 'auto' is 32 for less than 5,000 rows, else 64.
     lr : float, default=2e-3
-        Peak of Adam's learning rate: it rises linearly over a fifth of the steps and
-        falls linearly to zero.
+        Peak of Adam's learning rate: it rises linearly over a fifth of the steps, but
+        at most one epoch, and falls linearly to zero.
     weight_decay : float, default=0.0
         L2 penalty of the optimizer.
-    early_stopping : bool, default=True
-        Hold out `validation_fraction` of the rows, stop when their loss has not
-        fallen for `n_iter_no_change` epochs, and keep the weights of the best epoch.
-        The rows are held out by class, and equal rows all stay on one side, so that
-        copies made by over-sampling leak nothing. Without it all rows train.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the distinct rows that is held out.
-    n_iter_no_change : int, default=3
-        Number of epochs without a lower validation loss before training stops.
+    validation_fraction : float in (0, 1) or None, default=0.1
+        Share of the distinct rows that is held out, to follow the training by their
+        loss and accuracy in `history_`. Each class gives its share, and equal rows all
+        stay on one side, so that copies made by over-sampling leak nothing. None
+        trains on all rows.
+    early_stopping : bool, default=False
+        Stop when the held-out accuracy has not risen for `n_iter_no_change` epochs,
+        and keep the weights of the best epoch. The default goes through the whole
+        schedule, which ends with small steps, and keeps the last weights.
+    n_iter_no_change : int, default=10
+        Number of epochs without a higher validation accuracy before early stopping.
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the net. They see the labels as codes: the places in
         `classes_`.
@@ -127,8 +133,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     net_ : skorch.NeuralNetClassifier
         The fitted net; it speaks in codes of the labels.
     history_ : DataFrame
-        One row for each epoch: ``epoch``, ``train_loss``, ``train_accuracy`` and, with
-        early stopping, ``valid_loss``, ``valid_accuracy``; ``dur`` in seconds.
+        One row for each epoch: ``epoch``, ``train_loss``, ``train_accuracy`` and, if
+        rows are held out, ``valid_loss``, ``valid_accuracy``; ``dur`` in seconds.
     n_features_in_ : int
         Length of the rows.
     n_tokens_ : int
@@ -168,11 +174,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
         ],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, None],
         "net_params": [dict, None],
@@ -192,15 +201,15 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         cell="lstm",
         pooling="max",
         dropout=0.5,
-        embedding_dropout=0.2,
+        embedding_dropout=0.3,
         class_weight=None,
         max_epochs="auto",
-        batch_size=64,
+        batch_size="auto",
         lr=2e-3,
         weight_decay=0.0,
-        early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=3,
+        early_stopping=False,
+        n_iter_no_change=10,
         callbacks=None,
         net_params=None,
         device="auto",
@@ -221,8 +230,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
         self.net_params = net_params
@@ -257,6 +266,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             If ids are negative or no whole numbers, if a label is missing, if there
             is one class only, or if the device is not there.
         """
+        if self.early_stopping and self.validation_fraction is None:
+            raise ValueError(
+                "early_stopping=True needs held-out rows; set validation_fraction."
+            )
         device = find_device(self.device)
         ids, classes, codes, weights = self._check(X, y, sample_weight)
         previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
@@ -268,7 +281,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         dataset.sample_weight = self._weigh_classes(dataset, classes)
         with _seeded(self.random_state, device) as random_state:
             train, valid = dataset, None
-            if self.early_stopping:
+            if self.validation_fraction is not None:
                 train, valid = _hold_out(
                     dataset, self.validation_fraction, random_state
                 )
@@ -449,12 +462,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     def _make_net(self, n_tokens, n_classes, device, train=None, valid=None, **module):
         module = module or {name: getattr(self, name) for name in _MODULE_PARAMS}
         module |= {"n_tokens": n_tokens, "n_classes": n_classes}
-        n_batches = -(-(0 if train is None else len(train)) // self.batch_size)
+        n_rows = 0 if train is None else len(train)
+        batch_size = self._choose_batch_size(n_rows)
+        n_batches = -(-n_rows // batch_size)
         max_epochs = self._choose_max_epochs(n_batches)
         callbacks = [GradientNormClipping(_MAX_GRADIENT_NORM)]
         if train is not None:
-            callbacks.append(_make_schedule(max_epochs * n_batches))
-        if valid is not None:
+            callbacks.append(_make_schedule(max_epochs, n_batches))
+        if valid is not None and self.early_stopping:
             callbacks.append(_make_early_stopping(self.n_iter_no_change, self.verbose))
         if self.verbose:
             callbacks.append(ProgressBar())
@@ -466,10 +481,11 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "optimizer__weight_decay": self.weight_decay,
             "lr": self.lr,
             "max_epochs": max_epochs,
-            "batch_size": self.batch_size,
+            "batch_size": batch_size,
             "iterator_train": BucketedBatches,
             "iterator_train__shuffle": True,
             "iterator_valid": BucketedBatches,
+            "iterator_valid__batch_size": _PREDICT_BATCH_SIZE,
             "train_split": None if valid is None else predefined_split(valid),
             "classes": np.arange(n_classes),
             "callbacks": callbacks + list(self.callbacks or []),
@@ -478,6 +494,11 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         }
         params |= {f"module__{name}": value for name, value in module.items()}
         return WeightedNet(LSTMModule, **params | (self.net_params or {}))
+
+    def _choose_batch_size(self, n_rows):
+        if self.batch_size != "auto":
+            return self.batch_size
+        return _AUTO_BATCH_SIZES[n_rows >= _FEW_ROWS]
 
     def _choose_max_epochs(self, n_batches):
         if self.max_epochs != "auto":
@@ -618,10 +639,13 @@ def _seeded(random_state, device, n_epochs=0):
         torch.mps.set_rng_state(mps_state)
 
 
-def _make_schedule(n_steps):
+def _make_schedule(max_epochs, n_batches):
+    n_steps = max_epochs * n_batches
+    # No longer than an epoch, or early stopping takes the slow start for the end.
+    n_warm_up = max(1, min(round(_WARM_UP * n_steps), n_batches))
     return LRScheduler(
         policy=torch.optim.lr_scheduler.LambdaLR,
-        lr_lambda=partial(_triangle, max(1, round(_WARM_UP * n_steps)), n_steps),
+        lr_lambda=partial(_triangle, n_warm_up, n_steps),
         step_every="batch",
     )
 
@@ -634,8 +658,14 @@ def _triangle(n_warm_up, n_steps, step):
 
 
 def _make_early_stopping(patience, verbose):
+    # The accuracy, as in scikit-learn's MLPClassifier: the loss rises early, as the
+    # net grows too sure of itself, while the labels still get better.
     return EarlyStopping(
-        patience=patience, load_best=True, sink=print if verbose else _be_quiet
+        monitor="valid_accuracy",
+        lower_is_better=False,
+        patience=patience,
+        load_best=True,
+        sink=print if verbose else _be_quiet,
     )
 
 

@@ -34,7 +34,7 @@ class LSTMModule(nn.Module):
         learned score [1]_.
     dropout : float, default=0.5
         Dropout between the layers and before the head.
-    embedding_dropout : float, default=0.2
+    embedding_dropout : float, default=0.3
         Dropout of whole channels of the embedding, the same for all tokens of a
         review [2]_.
 
@@ -66,7 +66,7 @@ class LSTMModule(nn.Module):
         cell: str = "lstm",
         pooling: str = "max",
         dropout: float = 0.5,
-        embedding_dropout: float = 0.2,
+        embedding_dropout: float = 0.3,
     ):
         super().__init__()
         self.pooling = pooling
