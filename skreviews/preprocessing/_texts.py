@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 # Rows handed to a thread at once: large enough that Python's share vanishes, small
 # enough that two cores share 25,000 reviews evenly.
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS = 2048
 
 _KNOWN = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ChunkedArray)
 

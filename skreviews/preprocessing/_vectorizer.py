@@ -357,10 +357,13 @@ def _stand_in(min_df, counts, codes, offsets):
     if not undecided.any():
         return enough
     chosen = undecided[codes]
-    offsets = np.concatenate(([0], np.cumsum(chosen)))[offsets]
+    offsets = to_offsets(chosen)[offsets]
     codes = codes[chosen]
     shape = (len(offsets) - 1, len(counts))
-    occurrences = csr_array((np.ones(len(codes), np.int32), codes, offsets), shape)
-    occurrences.sum_duplicates()
-    n_texts = np.bincount(occurrences.indices, minlength=len(counts))
+    by_text = csr_array((np.ones(len(codes), np.int8), codes, offsets), shape)
+    by_word = by_text.tocsc()  # the texts of each word, in order
+    is_new = np.diff(by_word.indices, prepend=-1) != 0
+    starts = by_word.indptr[:-1]
+    is_new[starts[starts < len(is_new)]] = True
+    n_texts = np.diff(to_offsets(is_new)[by_word.indptr])
     return np.where(undecided, n_texts >= min_df, enough)
