@@ -6,7 +6,7 @@ from imblearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from skreviews.neural_network import LSTMClassifier
-from skreviews.neural_network._classifier import find_device
+from skreviews.neural_network._device import find_device
 from skreviews.preprocessing import SequenceVectorizer, TextCleaner
 from skreviews.sampling import TextResampler
 

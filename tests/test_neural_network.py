@@ -407,6 +407,12 @@ def test_a_class_with_one_row_is_trained_on():
     assert {label for _, label in valid} == {0, 1}
 
 
+def test_every_class_trains_whatever_the_fraction(ids):
+    X, y = ids
+    train, _ = _split_of(X, y, validation_fraction=0.99)
+    assert {label for _, label in train} == set(range(5))
+
+
 def test_without_a_validation_fraction_every_row_trains(ids):
     X, y = ids
     train, valid = _split_of(X, y, validation_fraction=None)

@@ -1,7 +1,5 @@
 """LSTMClassifier: the scikit-learn classifier around the net."""
 
-import warnings
-from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 
@@ -9,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -25,7 +23,13 @@ from skorch.callbacks import (
 )
 from skorch.helper import predefined_split
 
-from skreviews.neural_network._data import BucketedBatches, TokenDataset
+from skreviews.neural_network._data import (
+    BucketedBatches,
+    TokenDataset,
+    hold_out,
+    make_dataset,
+)
+from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._module import LSTMModule
 from skreviews.neural_network._net import WeightedNet
 from skreviews.preprocessing._ids import UNKNOWN, check_ids
@@ -55,8 +59,6 @@ _PREDICT_BATCH_SIZE = 128
 # Share of the steps in which the learning rate rises; in the rest it falls to zero.
 _WARM_UP = 0.2
 _MAX_GRADIENT_NORM = 1.0
-# Whole-number weights repeat rows; beyond this many times the rows they weigh the loss.
-_MAX_REPETITION = 10
 
 
 class LSTMClassifier(ClassifierMixin, BaseEstimator):
@@ -277,14 +279,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             _check_same_classes(self.classes_, classes)
             self._check_same_words(X)
         n_tokens = self.n_tokens_ if previous is not None else _count_tokens(X, ids)
-        dataset = _make_dataset(ids, n_tokens, codes, weights)
+        dataset = make_dataset(ids, n_tokens, codes, weights)
         dataset.sample_weight = self._weigh_classes(dataset, classes)
-        with _seeded(self.random_state, device) as random_state:
+        with seeded(self.random_state, device) as random_state:
             train, valid = dataset, None
             if self.validation_fraction is not None:
-                train, valid = _hold_out(
-                    dataset, self.validation_fraction, random_state
-                )
+                train, valid = hold_out(dataset, self.validation_fraction, random_state)
             net = self._make_net(n_tokens, len(classes), device, train, valid)
             net.initialize()
             if previous is not None:
@@ -327,10 +327,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             if classes is not None:
                 _check_same_classes(all_classes, encode_labels(classes)[0])
         codes = encode_known_labels(y, all_classes)
-        dataset = _make_dataset(ids, n_tokens, codes, weights)
+        dataset = make_dataset(ids, n_tokens, codes, weights)
         dataset.sample_weight = self._weigh_classes(dataset, all_classes)
         n_epochs = 0 if first else len(self.history_)
-        with _seeded(self.random_state, device, n_epochs):
+        with seeded(self.random_state, device, n_epochs):
             if first:
                 net = self._make_net(n_tokens, len(all_classes), device)
                 net.initialize()
@@ -409,7 +409,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         net_state = state.pop("_net_state", None)
         super().__setstate__(state)
         if net_state is not None:
-            with _seeded(0, torch.device("cpu")):
+            with seeded(0, torch.device("cpu")):
                 net = self._make_net(**net_state["module"], device="cpu")
                 net.initialize()
             weights = net_state["weights"].items()
@@ -521,41 +521,6 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self.net_ = net
 
 
-def find_device(device, or_cpu=False):
-    """Return the torch device of this name, if this machine has it."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError:
-        found = None
-    if found is None or found.type not in ("cpu", "cuda", "mps"):
-        raise ValueError(
-            f"device={device!r} is unknown; pass 'auto', 'cpu', 'cuda', 'cuda:0' or "
-            "'mps'."
-        )
-    if _is_available(found):
-        return found
-    if or_cpu:
-        warnings.warn(
-            f"device={device!r} is not on this machine: the CPU is used.",
-            UserWarning,
-            stacklevel=3,
-        )
-        return torch.device("cpu")
-    raise ValueError(
-        f"device={device!r} is not on this machine; pass device='auto' or 'cpu'."
-    )
-
-
-def _is_available(device):
-    if device.type == "cuda":
-        return (device.index or 0) < torch.cuda.device_count()
-    return device.type == "cpu" or torch.backends.mps.is_available()
-
-
 def _count_tokens(X, ids):
     words = getattr(X, "words", None)
     if words is not None:
@@ -571,24 +536,6 @@ def _check_same_classes(old, new):
         )
 
 
-def _make_dataset(ids, n_tokens, codes, weights):
-    """Return the rows in an order that does not depend on the given one."""
-    dataset = TokenDataset.from_rows(ids, n_tokens)
-    dataset.y = codes
-    rows = np.arange(len(dataset))
-    if weights is not None:
-        whole = np.all(weights == np.floor(weights))
-        if whole and weights.sum() <= _MAX_REPETITION * len(rows):
-            rows = rows.repeat(weights.astype(int))
-        else:
-            dataset.sample_weight = weights
-            rows = rows[weights > 0]
-    keys = [dataset.y, dataset.fingerprints()]
-    if dataset.sample_weight is not None:
-        keys.insert(0, dataset.sample_weight)
-    return dataset.take(rows[np.lexsort([key[rows] for key in keys])])
-
-
 def _compute_class_weight(class_weight, classes, codes):
     if isinstance(class_weight, dict):
         class_weight = encode_keys(class_weight, classes, "class_weight")
@@ -598,45 +545,6 @@ def _compute_class_weight(class_weight, classes, codes):
         class_weight = {c: w for c, w in class_weight.items() if c in present}
     weights[present] = compute_class_weight(class_weight, classes=present, y=codes)
     return weights
-
-
-def _hold_out(dataset, fraction, random_state):
-    """Split by distinct row, in each class; equal rows stay together.
-
-    A class with one distinct row only trains. Without any row to hold out there is
-    no validation.
-    """
-    _, first, groups = np.unique(
-        dataset.fingerprints(), return_index=True, return_inverse=True
-    )
-    held_out = np.zeros(len(first), dtype=bool)
-    group_codes = dataset.y[first]
-    for code in np.unique(group_codes):
-        members = random_state.permutation(np.flatnonzero(group_codes == code))
-        if len(members) > 1:
-            held_out[members[: int(np.ceil(fraction * len(members)))]] = True
-    held_out = held_out[groups]
-    if not held_out.any() or held_out.all():
-        return dataset, None
-    valid = np.flatnonzero(held_out)
-    # By length, so that little of a batch is padding: their order is no matter.
-    valid = valid[np.argsort(dataset.lengths()[valid], kind="stable")]
-    return dataset.take(np.flatnonzero(~held_out)), dataset.take(valid)
-
-
-@contextmanager
-def _seeded(random_state, device, n_epochs=0):
-    """Seed torch, yield a numpy Generator, and restore torch's generators."""
-    if not isinstance(random_state, Integral):
-        random_state = check_random_state(random_state).randint(2**31 - 1)
-    sequence = np.random.SeedSequence([int(random_state), n_epochs])
-    mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
-    cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(int(sequence.generate_state(1)[0]))
-        yield np.random.default_rng(sequence)
-    if mps_state is not None:
-        torch.mps.set_rng_state(mps_state)
 
 
 def _make_schedule(max_epochs, n_batches):

@@ -10,6 +10,8 @@ from skreviews.preprocessing._texts import to_offsets
 # Rows of similar length share a batch, so that little of it is padding. Sorting within
 # pools of this many batches keeps the order random from one epoch to the next.
 _POOL_BATCHES = 50
+# Whole-number weights repeat rows; beyond this many times the rows they weigh the loss.
+_MAX_REPETITION = 10
 # Lengths are rounded up to a multiple: oneDNN caches a primitive for every new shape.
 _LENGTH_MULTIPLE = 8
 
@@ -99,6 +101,48 @@ class TokenDataset(Dataset):
         columns = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
         products = (self.ids.astype(np.uint64) + np.uint64(1)) * factors[columns]
         return np.add.reduceat(products, self.offsets[:-1])
+
+
+def make_dataset(ids, n_tokens, codes, weights):
+    """Return the rows in an order that does not depend on the given one."""
+    dataset = TokenDataset.from_rows(ids, n_tokens)
+    dataset.y = codes
+    rows = np.arange(len(dataset))
+    if weights is not None:
+        whole = np.all(weights == np.floor(weights))
+        if whole and weights.sum() <= _MAX_REPETITION * len(rows):
+            rows = rows.repeat(weights.astype(int))
+        else:
+            dataset.sample_weight = weights
+            rows = rows[weights > 0]
+    keys = [dataset.y, dataset.fingerprints()]
+    if dataset.sample_weight is not None:
+        keys.insert(0, dataset.sample_weight)
+    return dataset.take(rows[np.lexsort([key[rows] for key in keys])])
+
+
+def hold_out(dataset, fraction, random_state):
+    """Return a training and a validation dataset, split by distinct row in each class.
+
+    Equal rows stay together, and one distinct row of each class trains at least. The
+    validation dataset is None if there is no row to hold out.
+    """
+    _, first, groups = np.unique(
+        dataset.fingerprints(), return_index=True, return_inverse=True
+    )
+    held_out = np.zeros(len(first), dtype=bool)
+    group_codes = dataset.y[first]
+    for code in np.unique(group_codes):
+        members = random_state.permutation(np.flatnonzero(group_codes == code))
+        n_held_out = min(int(np.ceil(fraction * len(members))), len(members) - 1)
+        held_out[members[:n_held_out]] = True
+    held_out = held_out[groups]
+    if not held_out.any():
+        return dataset, None
+    valid = np.flatnonzero(held_out)
+    # By length, so that little of a batch is padding: their order is no matter.
+    valid = valid[np.argsort(dataset.lengths()[valid], kind="stable")]
+    return dataset.take(np.flatnonzero(~held_out)), dataset.take(valid)
 
 
 class BucketedBatches:
