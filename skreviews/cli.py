@@ -9,13 +9,6 @@ from pathlib import Path
 
 import skreviews
 
-_READERS = {
-    ".csv": ("read_csv", {"dtype": str, "keep_default_na": False}),
-    ".tsv": ("read_csv", {"dtype": str, "keep_default_na": False, "sep": "\t"}),
-    ".jsonl": ("read_json", {"lines": True, "dtype": False, "convert_dates": False}),
-    ".parquet": ("read_parquet", {}),
-}
-
 
 def main(argv=None) -> int:
     """Run a command and return its exit code: 0, or 2 after an error."""
@@ -111,9 +104,10 @@ def _train(args):
     import joblib
     from sklearn.metrics import classification_report, confusion_matrix
 
-    folder = args.output.parent
-    if not folder.is_dir():
-        raise ValueError(f"the folder {folder} is not there; make it first.")
+    plot = args.output.with_suffix(".png")
+    if args.output == plot:
+        raise ValueError(f"{plot} is where the plot goes: give the model another name.")
+    _check_folder(args.output)
     if args.file is None:
         X, y = skreviews.load_app_reviews(return_X_y=True)
     else:
@@ -130,7 +124,6 @@ def _train(args):
     print(classification_report(y_test, y_pred, labels=pipe.classes_, zero_division=0))
     print("Confusion matrix (rows: true, columns: predicted)")
     print(_to_table(confusion_matrix(y_test, y_pred, labels=pipe.classes_), pipe))
-    plot = args.output.with_suffix(".png")
     _plot_training(pipe, plot)
     _write_whole(args.output, lambda path: joblib.dump(pipe, path))
     print(f"\nSaved the model as {args.output} and the loss curves as {plot}.")
@@ -139,19 +132,25 @@ def _train(args):
 def _score(args):
     import pandas as pd
 
-    from skreviews.datasets._readers import check_columns
+    from skreviews.datasets._readers import read_table
 
-    frame = _read_frame(Path(args.file))
-    check_columns(Path(args.file), list(frame.columns), args.text)
+    _check_folder(args.output)
+    frame = read_table(Path(args.file), [args.text], others=True).to_pandas()
     pipe = _load(args.model)
     pipe.set_params(lstm__device=args.device)
-    has_text = frame[args.text].notna() & (frame[args.text] != "")
+    columns = ["prediction", *(f"proba_{label}" for label in pipe.classes_)]
+    if taken := [name for name in columns if name in frame]:
+        raise ValueError(
+            f"{args.file} has the column {taken[0]!r} already: rename or drop it."
+        )
+    texts = frame[args.text]
+    has_text = texts.notna() & (texts.astype(str).str.strip() != "")
+    scores = pd.DataFrame(index=frame.index, columns=columns)
     if has_text.any():
-        proba = pipe.predict_proba(frame.loc[has_text, args.text])
-        columns = [f"proba_{label}" for label in pipe.classes_]
-        scores = pd.DataFrame(proba, index=frame.index[has_text], columns=columns)
-        scores.insert(0, "prediction", pipe.classes_[proba.argmax(axis=1)].astype(str))
-        frame = frame.join(scores)
+        proba = pipe.predict_proba(texts[has_text])
+        scores.loc[has_text, "prediction"] = pipe.classes_[proba.argmax(axis=1)]
+        scores.loc[has_text, columns[1:]] = proba
+    frame = frame.join(scores)
     _write_whole(args.output, lambda path: frame.to_csv(path, index=False))
     print(
         f"Scored {has_text.sum():,} of {len(frame):,} reviews "
@@ -190,16 +189,9 @@ def _plot_training(pipe, path):
         skreviews.TrainingDisplay.from_estimator(pipe).figure_.savefig(path, dpi=150)
 
 
-def _read_frame(path):
-    import pandas as pd
-
-    for suffix, (reader, options) in _READERS.items():
-        if path.name.lower().endswith((suffix, f"{suffix}.gz")):
-            return getattr(pd, reader)(path, **options)
-    raise ValueError(
-        f"cannot tell the format of {path.name}: its name must end in one of "
-        f"{', '.join(_READERS)}."
-    )
+def _check_folder(path):
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder {path.parent} is not there; make it first.")
 
 
 def _load(path):
@@ -219,8 +211,11 @@ def _write_whole(path, write):
     """Write a file under another name first, so that no half one is left."""
     handle, name = tempfile.mkstemp(dir=path.parent, suffix="".join(path.suffixes))
     os.close(handle)
+    umask = os.umask(0)
+    os.umask(umask)
     try:
         write(name)
+        os.chmod(name, 0o666 & ~umask)  # a temporary file is its owner's alone
         os.replace(name, path)
     except BaseException:
         os.unlink(name)

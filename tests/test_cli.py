@@ -1,5 +1,6 @@
 """The command line, run as a user would."""
 
+import os
 import re
 import subprocess
 import sys
@@ -119,6 +120,59 @@ def test_errors_are_one_line_and_exit_with_2(
     assert shown.count("\n") == 1 and f"skreviews {args[0]}: error: " in shown
     assert re.search(message, shown)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_score_reads_all_that_train_reads(exported, tmp_path):
+    frame = pd.read_csv(exported / "reviews.csv", dtype=str)[:20]
+    frame["big"] = 12345678901234567890
+    frame.to_csv(tmp_path / "a.csv", index=False, encoding="utf-16")
+    frame.to_csv(tmp_path / "b.tsv.gz", index=False, sep="\t")
+    frame.to_json(tmp_path / "c.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "d.parquet")
+    scored = []
+    for name in ("a.csv", "b.tsv.gz", "c.jsonl", "d.parquet"):
+        out = tmp_path / f"{name}.csv"
+        assert _run("score", exported / "m.joblib", tmp_path / name, "-o", out) == 0
+        scored.append(pd.read_csv(out, dtype=str))
+        assert scored[-1]["big"].eq("12345678901234567890").all()
+        assert scored[-1].equals(scored[0])
+
+
+def test_a_broken_archive_is_an_error_in_one_line(exported, tmp_path, capsys):
+    frame = pd.read_csv(exported / "reviews.csv", dtype=str)
+    frame.to_csv(tmp_path / "in.csv.gz", index=False)
+    whole = (tmp_path / "in.csv.gz").read_bytes()
+    (tmp_path / "in.csv.gz").write_bytes(whole[:-50])
+    out = tmp_path / "out.csv"
+    assert _run("score", exported / "m.joblib", tmp_path / "in.csv.gz", "-o", out) == 2
+    assert "cannot read in.csv.gz" in capsys.readouterr().err
+
+
+def test_a_scored_file_is_not_scored_over(exported, tmp_path, capsys):
+    once, twice = tmp_path / "once.csv", tmp_path / "twice.csv"
+    _run("score", exported / "m.joblib", exported / "reviews.csv", "-o", once)
+    assert _run("score", exported / "m.joblib", once, "-o", twice) == 2
+    assert "has the column 'prediction' already" in capsys.readouterr().err
+
+
+def test_a_file_without_any_text_keeps_its_rows(exported, tmp_path):
+    pd.DataFrame({"content": ["", "  "], "n": [1, 2]}).to_csv(
+        tmp_path / "in.csv", index=False
+    )
+    out = tmp_path / "out.csv"
+    assert _run("score", exported / "m.joblib", tmp_path / "in.csv", "-o", out) == 0
+    scored = pd.read_csv(out)
+    assert list(scored["n"]) == [1, 2] and scored["prediction"].isna().all()
+
+
+def test_others_may_read_the_files_that_are_written(exported):
+    assert (exported / "m.joblib").stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def test_a_label_with_one_text_is_named(tmp_path, capsys):

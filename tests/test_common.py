@@ -249,6 +249,8 @@ def test_a_pickle_does_not_grow_with_the_training_data(reviews):
 def test_pandas_output_gives_the_same_predictions(reviews):
     X, y = reviews
     pipe = make_review_pipeline(random_state=0, **SMALL_STEP)
+    words = sorted({word for text in X for word in text.split()})
+    pipe.set_params(vectorize__vocabulary=[*words, "never", "written"])
     expected = clone(pipe).fit(X, y).predict_proba(X)
     set_once = clone(pipe).set_output(transform="pandas").fit(X, y)
     assert isinstance(set_once[:-1].transform(X), pd.DataFrame)

@@ -43,7 +43,7 @@ def test_the_best_epoch_is_marked(pipe):
     history = pipe["lstm"].history_
     best = history["epoch"][history["valid_accuracy"].idxmax()]
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert labels == ["Training", "Validation", f"Best epoch ({best})"]
+    assert labels == ["Training", "Validation", f"Highest accuracy (epoch {best})"]
 
 
 def test_it_draws_on_given_axes(pipe):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV, cross_val_predict
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import Callback, EpochScoring, LRScheduler
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -239,10 +239,15 @@ def test_ids_above_the_vocabulary_count_as_unknown(ids):
     X, y = ids
     classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
     above, unknown = np.asarray(X).copy(), np.asarray(X).copy()
-    above[:, 0], unknown[:, 0] = 10**6, 1
-    assert np.array_equal(
-        classifier.predict_proba(above), classifier.predict_proba(unknown)
-    )
+    unknown[:, 0] = 1
+    for highest in (10**6, 2**31 + 5, 2**32 + 3):
+        above = above.astype(np.int64)
+        above[:, 0] = highest
+        assert np.array_equal(
+            classifier.predict_proba(above), classifier.predict_proba(unknown)
+        )
+    with pytest.raises(ValueError, match="X holds the id 4294967299"):
+        LSTMClassifier().fit(above, y)
 
 
 def test_an_empty_row_counts_as_one_unknown_token(ids):
@@ -305,6 +310,14 @@ def test_two_fits_are_bit_equal_and_leave_the_global_generators_alone(ids):
     other = LSTMClassifier(**SMALL, random_state=1).fit(X, y).predict_proba(X)
     assert np.array_equal(one, two)
     assert not np.array_equal(one, other)
+
+
+def test_no_generator_of_another_device_is_seeded(ids, monkeypatch):
+    def refuse(seed):
+        raise AssertionError("the generators of all devices were seeded")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    pickle.loads(pickle.dumps(LSTMClassifier(**SMALL, random_state=0).fit(*ids)))
 
 
 def test_the_order_of_the_rows_does_not_matter(ids):
@@ -405,6 +418,15 @@ def test_a_class_with_one_row_is_trained_on():
     train, valid = _split_of(X, y)
     assert {label for _, label in train} == {0, 1, 2}
     assert {label for _, label in valid} == {0, 1}
+
+
+def test_a_text_with_two_labels_is_held_out_as_the_rarer(ids):
+    # The only text of class 4 has class 0 more often.
+    X = np.arange(2, 22)[:, None].repeat(3, axis=1)
+    X, y = np.vstack([X, X[:1]]), np.repeat([0, 4], [20, 1])
+    for seed in range(20):
+        train, _ = _split_of(X, y, random_state=seed)
+        assert {label for _, label in train} == {0, 1}
 
 
 def test_every_class_trains_whatever_the_fraction(ids):
@@ -526,14 +548,47 @@ def test_partial_fit_takes_pieces_with_one_class(ids):
         classifier.partial_fit(X[:2], [1, 3])
 
 
-def test_partial_fit_goes_on_after_pickling(ids):
+def test_partial_fit_is_the_same_before_and_after_pickling(ids):
     X, y = ids
-    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    classifier = LSTMClassifier(**SMALL, early_stopping=True, random_state=0).fit(X, y)
     opened = pickle.loads(pickle.dumps(classifier))
     before = opened.predict_proba(X)
     opened.partial_fit(X, y)
     assert not np.array_equal(opened.predict_proba(X), before)
     assert np.array_equal(classifier.predict_proba(X), before)
+    classifier.partial_fit(X, y)
+    assert np.array_equal(classifier.predict_proba(X), opened.predict_proba(X))
+    assert list(opened.history_["epoch"]) == [1, 2, 3]
+    assert opened.history_["train_loss"].equals(classifier.history_["train_loss"])
+    assert classifier.net_.optimizer_.param_groups[0]["lr"] == classifier.lr
+
+
+def test_partial_fit_remembers_the_vocabulary(reviews):
+    texts, y = reviews
+    X = SequenceVectorizer(max_len=9).fit_transform(texts)
+    other = SequenceVectorizer(max_len=9).fit_transform(texts[:100])
+    classifier = LSTMClassifier(**SMALL).fit(X, y).partial_fit(np.asarray(X), y)
+    with pytest.raises(ValueError, match="another vocabulary"):
+        classifier.predict(other)
+
+
+def test_partial_fit_refuses_what_needs_all_rows(ids):
+    X, y = ids
+    with pytest.raises(ValueError, match="needs all rows at once"):
+        LSTMClassifier(class_weight="balanced").partial_fit(X, y, classes=[1, 2])
+    with pytest.raises(ValueError, match="classes has one label only, 1"):
+        LSTMClassifier().partial_fit(X, y, classes=[1])
+
+
+def test_class_weights_count_in_pieces_with_one_class(ids):
+    X, _ = ids
+    pieces = {"classes": [1, 2]}
+    plain = LSTMClassifier(**SMALL, random_state=0)
+    heavy = LSTMClassifier(**SMALL, random_state=0, class_weight={1: 100})
+    for classifier in (plain, heavy):
+        classifier.net_params = {"optimizer": torch.optim.SGD}
+        classifier.partial_fit(X[:64], [1] * 64, **pieces)
+    assert not np.allclose(plain.predict_proba(X), heavy.predict_proba(X))
 
 
 def test_warm_start_goes_on_from_the_weights(ids):
@@ -562,6 +617,19 @@ def test_skorch_callbacks_work_on_codes(ids):
     scoring = EpochScoring("f1_macro", lower_is_better=False, name="valid_f1")
     classifier = LSTMClassifier(**SMALL, callbacks=[scoring]).fit(X, y * 10)
     assert len(classifier.net_.history[:, "valid_f1"]) == 2
+
+
+def test_the_users_callbacks_are_cloned(ids):
+    callback = LRScheduler(policy="StepLR", step_size=1)
+    classifier = LSTMClassifier(**SMALL, callbacks=[callback]).fit(*ids)
+    assert not hasattr(callback, "lr_scheduler_")
+    assert b"exp_avg" not in pickle.dumps(classifier)
+
+
+def test_net_params_of_the_classifiers_own_are_refused(ids):
+    with pytest.raises(ValueError, match="net_params sets 'lr', 'max_epochs'"):
+        LSTMClassifier(net_params={"max_epochs": 4, "lr": 1}).fit(*ids)
+    LSTMClassifier(**SMALL, net_params={"optimizer": torch.optim.RMSprop}).fit(*ids)
 
 
 def test_net_params_reach_the_net(ids):
@@ -663,8 +731,31 @@ def test_bad_weights_are_refused(ids, weights, message):
         LSTMClassifier(**SMALL).fit(*ids, sample_weight=weights)
 
 
+def test_a_class_weight_for_a_label_that_the_fold_lacks_is_no_accident(ids):
+    X, y = ids
+    kept = y != 2
+    weighted = LSTMClassifier(**SMALL, class_weight={1: 2, 2: 1}, random_state=0)
+    expected = LSTMClassifier(**SMALL, class_weight={1: 2}, random_state=0)
+    assert np.array_equal(
+        weighted.fit(X[kept], y[kept]).predict_proba(X),
+        expected.fit(X[kept], y[kept]).predict_proba(X),
+    )
+
+
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "2"])
+def test_a_class_weight_that_is_no_weight_is_refused(ids, weight):
+    with pytest.raises(ValueError, match="class_weight of 5 is .*0 or more"):
+        LSTMClassifier(**SMALL, class_weight={5: weight}).fit(*ids)
+
+
+def test_class_weights_that_are_all_zero_are_refused(ids):
+    class_weight = dict.fromkeys(range(1, 6), 0)
+    with pytest.raises(ValueError, match="every row a weight of zero"):
+        LSTMClassifier(**SMALL, class_weight=class_weight).fit(*ids)
+
+
 def test_a_class_weight_for_an_unknown_label_is_refused(ids):
-    with pytest.raises(ValueError, match="class_weight names the label 6"):
+    with pytest.raises(ValueError, match=r"class_weight names the labels \[6\]"):
         LSTMClassifier(**SMALL, class_weight={6: 2}).fit(*ids)
 
 

@@ -95,14 +95,12 @@ def read_reviews(path, *, text="content", target="score"):
     path = Path(path)
     if text == target:
         raise ValueError(f"text and target are the same column, {text!r}.")
-    read = _find_reader(path)
+    table = read_table(path, [text, target])
+    texts, labels = table[text], _decode(table[target])
     try:
-        table = read(path, text, target)
-        texts, labels = table[text].cast(pa.string()), _decode(table[target])
-    except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # The disk's complaint, not the content's: no such file, no access.
-        raise ValueError(f"cannot read {path.name}: {error}") from error
+        texts = texts.cast(pa.string())
+    except pa.ArrowException as error:
+        raise ValueError(f"cannot read {path.name}: {text!r}: {error}") from error
 
     no_text = _is_missing(texts, pa.array([""]))
     no_label = _is_missing(labels, MISSING_LABELS)
@@ -120,6 +118,31 @@ def read_reviews(path, *, text="content", target="score"):
     return X, labels.to_pandas().set_axis(rows).rename(target)
 
 
+def read_table(path, columns, *, others=False):
+    """Read columns of a file as an Arrow table; those of a CSV are strings.
+
+    Parameters
+    ----------
+    path : Path
+        File in one of the formats of `read_reviews`.
+    columns : list of str
+        Columns that must be there.
+    others : bool, default=False
+        Read all other columns too.
+
+    Returns
+    -------
+    table : pyarrow.Table
+    """
+    read = _find_reader(path)
+    try:
+        return read(path, columns, others)
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # The disk's complaint, not the content's: no such file, no access.
+        raise ValueError(f"cannot read {path.name}: {error}") from error
+
+
 def _find_reader(path):
     for suffix, read in READERS.items():
         if path.name.lower().endswith(suffix):
@@ -135,7 +158,7 @@ def _open(path):
     return gzip.open(path, "rb") if is_gzip else path.open("rb")
 
 
-def _read_csv(path, text, target, delimiter=","):
+def _read_csv(path, columns, others, delimiter=","):
     with _open(path) as file:
         start = file.read(2)
     is_utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -149,44 +172,49 @@ def _read_csv(path, text, target, delimiter=","):
         ),
     }
     with _open(path) as file, pa_csv.open_csv(file, **options) as reader:
-        check_columns(path, reader.schema.names, text, target)
+        names = reader.schema.names
+    _check_columns(path, names, columns)
+    chosen = names if others else columns
     convert_options = pa_csv.ConvertOptions(
-        include_columns=[text, target],
-        column_types={text: pa.string(), target: pa.string()},
+        include_columns=chosen, column_types=dict.fromkeys(chosen, pa.string())
     )
     with _open(path) as file:
         return pa_csv.read_csv(file, **options, convert_options=convert_options)
 
 
-def _read_jsonl(path, text, target):
-    texts, labels, names = [], [], {}
+def _read_jsonl(path, columns, others):
+    records, names = [], {}
     with _open(path) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
                 record = json.loads(line)
-                texts.append(record.get(text))
-                labels.append(record.get(target))
+                names.update(dict.fromkeys(record.keys()))
             except (ValueError, AttributeError) as error:  # No JSON, or no object.
                 message = f"cannot read {path.name}: line {number}: {error}"
                 raise ValueError(message) from error
-            names.update(record)
-    check_columns(path, list(names), text, target)
-    return pa.table({text: _to_arrow(texts), target: _to_arrow(labels)})
+            if not others:
+                record = {name: record.get(name) for name in columns}
+            records.append(record)
+    _check_columns(path, list(names), columns)
+    chosen = names if others else columns
+    return pa.table(
+        {name: _to_arrow([record.get(name) for record in records]) for name in chosen}
+    )
 
 
 def _to_arrow(values):
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # Numbers and strings, say.
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # Mixed types, say.
         return pa.array([None if value is None else str(value) for value in values])
 
 
-def _read_parquet(path, text, target):
+def _read_parquet(path, columns, others):
     with pq.ParquetFile(path) as file:
-        check_columns(path, file.schema_arrow.names, text, target)
-        return file.read(columns=[text, target])
+        _check_columns(path, file.schema_arrow.names, columns)
+        return file.read(columns=None if others else columns)
 
 
 READERS = {
@@ -200,8 +228,8 @@ READERS = {
 }
 
 
-def check_columns(path, names, *columns):
-    """Raise if the file at this path has not each of the columns once."""
+def _check_columns(path, names, columns):
+    """Raise if the file has not each of the columns once."""
     if not names:
         raise ValueError(f"{path.name} is empty.")
     for column in columns:

@@ -82,7 +82,8 @@ class TrainingDisplay:
                 self.lines_[column] = line
         if "valid_loss" in frame:
             best = self.history["epoch"][self.history["valid_accuracy"].idxmax()]
-            ax.axvline(best, color="0.6", linestyle=":", label=f"Best epoch ({best})")
+            label = f"Highest accuracy (epoch {best})"
+            ax.axvline(best, color="0.6", linestyle=":", label=label)
         ax.set(xlabel="Epoch", ylabel="Loss")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend()

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
@@ -22,6 +22,7 @@ from skorch.callbacks import (
     ProgressBar,
 )
 from skorch.helper import predefined_split
+from skorch.history import History
 
 from skreviews.neural_network._data import (
     BucketedBatches,
@@ -31,8 +32,8 @@ from skreviews.neural_network._data import (
 )
 from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._module import LSTMModule
-from skreviews.neural_network._net import WeightedNet
-from skreviews.preprocessing._ids import UNKNOWN, check_ids
+from skreviews.neural_network._net import SCHEDULE, STOPPING, WeightedNet
+from skreviews.preprocessing._ids import UNKNOWN, check_ids, words_of
 from skreviews.preprocessing._labels import (
     encode_keys,
     encode_known_labels,
@@ -56,6 +57,19 @@ _AUTO_EPOCHS = (3, 20)
 _FEW_ROWS = 5000
 _AUTO_BATCH_SIZES = (32, 64)
 _PREDICT_BATCH_SIZE = 128
+# What the classifier has a parameter for, or cannot do without.
+_TAKEN_NET_PARAMS = {
+    "batch_size",
+    "callbacks",
+    "classes",
+    "device",
+    "iterator_train",
+    "iterator_valid",
+    "lr",
+    "max_epochs",
+    "train_split",
+    "verbose",
+}
 # Share of the steps in which the learning rate rises; in the rest it falls to zero.
 _WARM_UP = 0.2
 _MAX_GRADIENT_NORM = 1.0
@@ -112,7 +126,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         Number of epochs without a higher validation accuracy before early stopping.
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the net. They see the labels as codes: the places in
-        `classes_`.
+        `classes_`. Clones of them are used, and stand in ``net_.callbacks_``.
     net_params : dict or None, default=None
         Further arguments of the skorch net, such as ``{"optimizer__amsgrad": True}``.
     device : str, default='auto'
@@ -280,22 +294,32 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             self._check_same_words(X)
         n_tokens = self.n_tokens_ if previous is not None else _count_tokens(X, ids)
         dataset = make_dataset(ids, n_tokens, codes, weights)
-        dataset.sample_weight = self._weigh_classes(dataset, classes)
+        weights = self._weigh_classes(dataset, classes)
+        if weights is not None:
+            dataset.sample_weight = weights / weights.mean()
         with seeded(self.random_state, device) as random_state:
             train, valid = dataset, None
             if self.validation_fraction is not None:
                 train, valid = hold_out(dataset, self.validation_fraction, random_state)
+            if valid is None and self.early_stopping:
+                raise ValueError(
+                    "early_stopping=True needs rows to hold out, but each class has "
+                    "one distinct row only. Set early_stopping=False."
+                )
             net = self._make_net(n_tokens, len(classes), device, train, valid)
             net.initialize()
             if previous is not None:
                 _copy_weights(previous, net)
             net.train_on(train)
-        self._keep(net, X, classes, n_tokens)
+            net.forget_training()
+        self._keep(net, X, classes, n_tokens, words_of(X))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on these rows, all of them, at the constant rate `lr`.
+
+        An error or interrupt in the middle leaves the steps that were made.
 
         Parameters
         ----------
@@ -317,8 +341,18 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         ids, _, _, weights = self._check(X, y, sample_weight, min_classes=1)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all rows at once; pass partial_fit a "
+                "dict of weights."
+            )
         if first:
             all_classes, _ = encode_labels(classes)
+            if len(all_classes) < 2:
+                raise ValueError(
+                    f"classes has one label only, {all_classes.tolist()[0]!r}; at "
+                    "least 2 classes are needed."
+                )
             n_tokens = _count_tokens(X, ids)
         else:
             validate_data(self, X, skip_check_array=True, reset=False)
@@ -337,7 +371,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             else:
                 net = self._move_net(device)
             net.train_on(dataset, epochs=1)
-        self._keep(net, X, all_classes, n_tokens)
+        words = words_of(X)
+        if words is None and not first:
+            words = self._words
+        self._keep(net, X, all_classes, n_tokens, words)
         return self
 
     def predict(self, X):
@@ -397,6 +434,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             net = state.pop("net_")
             state["_net_state"] = {
                 "module": net.get_params_for("module"),
+                "history": [
+                    {name: row[name] for name in row if name != "batches"}
+                    for row in net.history
+                ],
                 "weights": {
                     name: weight.detach().cpu().numpy()
                     for name, weight in net.module_.state_dict().items()
@@ -414,6 +455,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                 net.initialize()
             weights = net_state["weights"].items()
             net.module_.load_state_dict({k: torch.tensor(w) for k, w in weights})
+            net.history = History(net_state["history"])
             self.net_ = net
 
     def _check(self, X, y, sample_weight, min_classes=2):
@@ -431,8 +473,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         kept = codes if sample_weight is None else codes[sample_weight > 0]
         if len(np.unique(kept)) < min_classes:
             zeros = "" if sample_weight is None else " without the rows of weight 0"
+            labels = classes[np.unique(kept)].tolist()
             raise ValueError(
-                f"y has {len(np.unique(kept))} class only{zeros}; at least "
+                f"y has {len(labels)} class only{zeros}, {labels}; at least "
                 f"{min_classes} classes are needed."
             )
         ids = check_ids(X, self)
@@ -440,7 +483,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         return ids, classes, codes, sample_weight
 
     def _check_same_words(self, X):
-        words = getattr(X, "words", None)
+        words = words_of(X)
         if words is None or self._words is None or words == self._words:
             return
         raise ValueError(
@@ -450,14 +493,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _weigh_classes(self, dataset, classes):
-        """Return the rows' weights times those of their classes, 1 on average."""
+        """Return the rows' weights times those of their classes, or None."""
         weights = dataset.sample_weight
         if self.class_weight is not None:
             by_class = _compute_class_weight(self.class_weight, classes, dataset.y)
             weights = by_class[dataset.y] * (1 if weights is None else weights)
-        if weights is None:
-            return None
-        return (weights / weights.mean()).astype(np.float32)
+        if weights is not None and not weights.any():
+            raise ValueError("class_weight gives every row a weight of zero.")
+        return None if weights is None else weights.astype(np.float32)
 
     def _make_net(self, n_tokens, n_classes, device, train=None, valid=None, **module):
         module = module or {name: getattr(self, name) for name in _MODULE_PARAMS}
@@ -468,16 +511,16 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         max_epochs = self._choose_max_epochs(n_batches)
         callbacks = [GradientNormClipping(_MAX_GRADIENT_NORM)]
         if train is not None:
-            callbacks.append(_make_schedule(max_epochs, n_batches))
+            callbacks.append((SCHEDULE, _make_schedule(max_epochs, n_batches)))
         if valid is not None and self.early_stopping:
-            callbacks.append(_make_early_stopping(self.n_iter_no_change, self.verbose))
+            stopping = _make_early_stopping(self.n_iter_no_change, self.verbose)
+            callbacks.append((STOPPING, stopping))
         if self.verbose:
             callbacks.append(ProgressBar())
         params = {
             "criterion": torch.nn.CrossEntropyLoss,
             "criterion__reduction": "none",
             "optimizer": torch.optim.Adam,
-            "optimizer__fused": True,
             "optimizer__weight_decay": self.weight_decay,
             "lr": self.lr,
             "max_epochs": max_epochs,
@@ -488,12 +531,20 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "iterator_valid__batch_size": _PREDICT_BATCH_SIZE,
             "train_split": None if valid is None else predefined_split(valid),
             "classes": np.arange(n_classes),
-            "callbacks": callbacks + list(self.callbacks or []),
+            "callbacks": callbacks + clone(list(self.callbacks or []), safe=False),
             "device": str(device),
             "verbose": self.verbose,
         }
         params |= {f"module__{name}": value for name, value in module.items()}
-        return WeightedNet(LSTMModule, **params | (self.net_params or {}))
+        net_params = self.net_params or {}
+        if taken := sorted(params.keys() & net_params & _TAKEN_NET_PARAMS):
+            raise ValueError(
+                f"net_params sets {', '.join(map(repr, taken))}, which the classifier "
+                "sets itself: use its own parameter."
+            )
+        if "optimizer" not in net_params:
+            params["optimizer__fused"] = True
+        return WeightedNet(LSTMModule, **params | net_params)
 
     def _choose_batch_size(self, n_rows):
         if self.batch_size != "auto":
@@ -512,9 +563,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             self.net_.module_.to(device)
         return self.net_
 
-    def _keep(self, net, X, classes, n_tokens):
+    def _keep(self, net, X, classes, n_tokens, words):
         validate_data(self, X, skip_check_array=True)
-        self._words = getattr(X, "words", None)
+        self._words = words
         self.classes_ = classes
         self.n_tokens_ = n_tokens
         self.history_ = _make_frame(net.history)
@@ -522,23 +573,46 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _count_tokens(X, ids):
-    words = getattr(X, "words", None)
+    words = words_of(X)
     if words is not None:
         return len(words) + UNKNOWN + 1
-    return max(int(ids.max()), UNKNOWN) + 1
+    highest = max(int(ids.max()), UNKNOWN)
+    if highest > np.iinfo(np.int32).max - 1:
+        raise ValueError(
+            f"X holds the id {highest}: each id up to it would need a word vector. "
+            "Number the words from 2 on without gaps."
+        )
+    return highest + 1
 
 
 def _check_same_classes(old, new):
     if list(old) != list(new):
         raise ValueError(
-            f"The classes are {list(new)}, but those of the earlier fit were "
-            f"{list(old)}. Set warm_start=False, or fit a clone, to start anew."
+            f"The classes are {new.tolist()}, but those of the earlier fit were "
+            f"{old.tolist()}. Fit a clone to start anew."
         )
+
+
+def _check_class_weight(class_weight, classes):
+    """Return the weights by code; labels that a fold happens to lack are left out."""
+    labels = classes.tolist()
+    known = {label: weight for label, weight in class_weight.items() if label in labels}
+    if not known:
+        raise ValueError(
+            f"class_weight names the labels {list(class_weight)}, none of which y "
+            f"has; its labels are {labels}."
+        )
+    for label, weight in known.items():
+        if not (isinstance(weight, Real) and np.isfinite(weight) and weight >= 0):
+            raise ValueError(
+                f"class_weight of {label!r} is {weight!r}; pass a number of 0 or more."
+            )
+    return encode_keys(known, classes, "class_weight")
 
 
 def _compute_class_weight(class_weight, classes, codes):
     if isinstance(class_weight, dict):
-        class_weight = encode_keys(class_weight, classes, "class_weight")
+        class_weight = _check_class_weight(class_weight, classes)
     present = np.unique(codes)
     weights = np.ones(len(classes))
     if isinstance(class_weight, dict):
@@ -562,7 +636,7 @@ def _triangle(n_warm_up, n_steps, step):
     """Return the share of the peak rate: up to one, then down to zero."""
     if step < n_warm_up:
         return (step + 1) / n_warm_up
-    return (n_steps - step) / max(1, n_steps - n_warm_up)
+    return max(0, n_steps - step) / max(1, n_steps - n_warm_up)
 
 
 def _make_early_stopping(patience, verbose):

@@ -46,8 +46,8 @@ class TokenDataset(Dataset):
         X = np.asarray(X)
         real = X != PADDING
         lengths = real.sum(axis=1)
-        ids = X[real].astype(np.int32)
-        ids[ids >= n_tokens] = UNKNOWN
+        ids = X[real]
+        ids = np.where(ids < n_tokens, ids, UNKNOWN).astype(np.int32)
         empty = lengths == 0
         if empty.any():
             ids = np.insert(ids, to_offsets(lengths)[:-1][empty], UNKNOWN)
@@ -127,15 +127,21 @@ def hold_out(dataset, fraction, random_state):
     Equal rows stay together, and one distinct row of each class trains at least. The
     validation dataset is None if there is no row to hold out.
     """
-    _, first, groups = np.unique(
-        dataset.fingerprints(), return_index=True, return_inverse=True
+    # The same text may have several labels: the rarest of them is the group's.
+    order = np.argsort(np.bincount(dataset.y)[dataset.y], kind="stable")
+    _, first, inverse = np.unique(
+        dataset.fingerprints()[order], return_index=True, return_inverse=True
     )
+    groups = np.empty_like(inverse)
+    groups[order] = inverse
+    group_codes = dataset.y[order][first]
     held_out = np.zeros(len(first), dtype=bool)
-    group_codes = dataset.y[first]
     for code in np.unique(group_codes):
         members = random_state.permutation(np.flatnonzero(group_codes == code))
         n_held_out = min(int(np.ceil(fraction * len(members))), len(members) - 1)
         held_out[members[:n_held_out]] = True
+    for code in np.setdiff1d(dataset.y, dataset.y[~held_out[groups]]):
+        held_out[groups[dataset.y == code][0]] = False
     held_out = held_out[groups]
     if not held_out.any():
         return dataset, None

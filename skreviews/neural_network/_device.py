@@ -50,10 +50,19 @@ def seeded(random_state, device, n_epochs=0):
     if not isinstance(random_state, Integral):
         random_state = check_random_state(random_state).randint(2**31 - 1)
     sequence = np.random.SeedSequence([int(random_state), n_epochs])
+    seed = int(sequence.generate_state(1)[0])
     mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
     cuda = [device] if device.type == "cuda" else []
+    # Not torch.manual_seed: it seeds every device, and only these are restored.
     with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(int(sequence.generate_state(1)[0]))
-        yield np.random.default_rng(sequence)
-    if mps_state is not None:
-        torch.mps.set_rng_state(mps_state)
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
+        try:
+            yield np.random.default_rng(sequence)
+        finally:
+            if mps_state is not None:
+                torch.mps.set_rng_state(mps_state)

@@ -3,6 +3,10 @@
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 
+# Names of the callbacks that belong to one call of fit.
+SCHEDULE = "schedule"
+STOPPING = "stopping"
+
 
 class WeightedNet(NeuralNetClassifier):
     """A skorch classifier that weighs its rows and keeps accuracies per epoch.
@@ -35,10 +39,25 @@ class WeightedNet(NeuralNetClassifier):
             pass
         self.notify("on_train_end", X=dataset, y=None)
 
+    def forget_training(self):
+        """Drop what only `fit` needs: held-out rows, schedule, optimizer state.
+
+        A later `partial_fit` then starts as it does after unpickling.
+        """
+        self.train_split = None
+        self.callbacks_ = [
+            (name, callback)
+            for name, callback in self.callbacks_
+            if name not in (SCHEDULE, STOPPING)
+        ]
+        self.initialize_optimizer()
+
     def notify(self, method_name, **kwargs):
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt:
+            if method_name != "on_epoch_end":
+                raise
             raise _StopTraining from None
 
     def infer(self, x, **fit_params):

@@ -36,6 +36,13 @@ class TokenIds(np.ndarray):
         return TokenIds, (np.asarray(self), self.words)
 
 
+def words_of(X):
+    """Return the words that the ids carry along, or None."""
+    if isinstance(X, pd.DataFrame):
+        return X.attrs.get("words")
+    return X.words if isinstance(X, TokenIds) else None
+
+
 def check_ids(X, estimator):
     """Return the ids as an ndarray, or raise where one is no id.
 

@@ -47,7 +47,13 @@ def encode_labels(y):
         check_classification_targets(y)
         return np.unique(y, return_inverse=True)
     # Not np.unique: sets, say, have an order in which equal ones do not meet.
-    codes, classes = pd.factorize(y)
+    try:
+        codes, classes = pd.factorize(y)
+    except TypeError as error:
+        raise ValueError(
+            f"y holds labels that cannot be hashed ({error}). Use numbers, strings or "
+            "tuples."
+        ) from None
     try:
         order = sorted(range(len(classes)), key=classes.__getitem__)
     except TypeError:  # labels without an order, such as enums or mixed types
