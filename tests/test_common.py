@@ -250,7 +250,7 @@ def test_pandas_output_gives_the_same_predictions(reviews):
     X, y = reviews
     pipe = make_review_pipeline(random_state=0, **SMALL_STEP)
     words = sorted({word for text in X for word in text.split()})
-    pipe.set_params(vectorize__vocabulary=[*words, "never", "written"])
+    pipe.set_params(vectorize__vocabulary=[*words, "neverwritten"])
     expected = clone(pipe).fit(X, y).predict_proba(X)
     set_once = clone(pipe).set_output(transform="pandas").fit(X, y)
     assert isinstance(set_once[:-1].transform(X), pd.DataFrame)
