@@ -561,6 +561,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if torch.device(self.net_.device) != device:
             self.net_.device = str(device)
             self.net_.module_.to(device)
+            self.net_.initialize_optimizer()  # its moments stay on the old device
         return self.net_
 
     def _keep(self, net, X, classes, n_tokens, words):
