@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from skreviews import LSTMClassifier, SequenceVectorizer
-from skreviews.neural_network import LSTMModule
+from skreviews.neural_network import LSTMModule, _data
 
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2}
 POOLINGS = ["last", "mean", "max", "mean_max", "attention"]
@@ -137,11 +137,13 @@ def test_every_weight_but_the_padding_vector_learns(rows, pooling):
 
 
 def test_embedding_dropout_drops_a_channel_for_all_tokens_of_a_row():
-    module = LSTMModule(50, 3, embedding_dropout=0.5)
-    torch.manual_seed(0)
-    ones = torch.ones(4, 7, 100)
-    dropped = module.embedding_dropout(ones.transpose(1, 2)).transpose(1, 2) == 0
-    assert (dropped == dropped[:, :1]).all()
+    module = LSTMModule(50, 3, embedding_dropout=0.5, segment_len=4)
+    inputs = []
+    module.layers[0].register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    module(torch.arange(2, 50).reshape(4, 12))
+    (vectors,) = inputs  # (length, 4 * n_segments, embedding_dim)
+    dropped = (vectors == 0).unflatten(1, (4, 3))
+    assert (dropped == dropped[:1, :, :1]).all()
     assert 0.3 < dropped.float().mean() < 0.7
 
 
@@ -223,13 +225,13 @@ def test_left_padding_equals_right_padding(ids):
     assert np.array_equal(classifier.predict_proba(left), classifier.predict_proba(X))
 
 
-def test_a_prediction_depends_on_nothing_but_its_row(ids):
+def test_a_prediction_depends_on_nothing_but_its_row(ids, monkeypatch):
     X, y = ids
     classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
     together = classifier.predict_proba(X)
     alone = np.vstack([classifier.predict_proba(X[i : i + 1]) for i in range(20)])
     np.testing.assert_allclose(alone, together[:20], rtol=0, atol=1e-5)
-    classifier.net_.iterator_valid__batch_size = 7
+    monkeypatch.setitem(_data._MAX_PLACES, "cpu", 64)
     np.testing.assert_allclose(
         classifier.predict_proba(X[::-1])[::-1], together, rtol=0, atol=1e-5
     )

@@ -10,9 +10,14 @@ from skreviews.preprocessing._texts import to_offsets
 # Rows of similar length share a batch, so that little of it is padding. Sorting within
 # pools of this many batches keeps the order random from one epoch to the next.
 _POOL_BATCHES = 50
+# Places for tokens, real or padding, that the net takes at once, so that long reviews
+# do not exhaust the memory: a place takes 12 KB in training by default. More of them
+# run no faster on a CPU; a GPU has more to fill.
+_MAX_PLACES = {"cpu": 2**15, "mps": 2**17, "cuda": 2**18}
 # Whole-number weights repeat rows; beyond this many times the rows they weigh the loss.
 _MAX_REPETITION = 10
-# Lengths are rounded up to a multiple: oneDNN caches a primitive for every new shape.
+# Lengths are rounded up to a multiple of this, short ones of less: oneDNN makes and
+# keeps a primitive for every new shape.
 _LENGTH_MULTIPLE = 8
 
 
@@ -37,6 +42,21 @@ class TokenDataset(Dataset):
         self.y = y
         self.sample_weight = sample_weight
 
+    def to(self, device):
+        """Lay the rows where the batches are made of them; return self."""
+        arrays = {
+            "ids": self.ids,
+            "starts": self.offsets[:-1],
+            "lengths": self.lengths(),
+        }
+        arrays |= {"y": self.y, "sample_weight": self.sample_weight}
+        self._tensors = {
+            name: torch.from_numpy(array).to(device)
+            for name, array in arrays.items()
+            if array is not None
+        }
+        return self
+
     @classmethod
     def from_rows(cls, X, n_tokens):
         """Take padded rows; zeros are left out wherever they stand.
@@ -59,19 +79,24 @@ class TokenDataset(Dataset):
 
     def __getitems__(self, rows):
         """Return the batch of these rows, as skorch wants it: inputs and labels."""
-        rows = np.asarray(rows)
-        starts = self.offsets[rows, None]
-        lengths = self.offsets[rows + 1, None] - starts
-        longest = -(-lengths.max() // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE
-        columns = np.arange(longest)
+        longest = _round_up((self.offsets[rows + 1] - self.offsets[rows]).max())
+        tensors = self._tensors
+        rows = torch.from_numpy(rows).to(tensors["ids"].device)
+        columns = torch.arange(longest, device=rows.device)
         # Beyond a row's end any place serves: it becomes padding.
-        places = np.minimum(starts + columns, len(self.ids) - 1)
-        ids = np.where(columns < lengths, self.ids[places], PADDING)
-        inputs = {"ids": torch.from_numpy(ids)}
+        places = tensors["starts"][rows, None] + columns
+        ids = tensors["ids"][places.clamp_(max=len(self.ids) - 1)]
+        is_padding = columns >= tensors["lengths"][rows, None]
+        inputs = {"ids": ids.masked_fill_(is_padding, PADDING)}
         if self.sample_weight is not None:
-            inputs["sample_weight"] = torch.from_numpy(self.sample_weight[rows])
-        y = torch.zeros(0) if self.y is None else torch.from_numpy(self.y[rows])
+            inputs["sample_weight"] = tensors["sample_weight"][rows]
+        y = torch.zeros(0) if self.y is None else tensors["y"][rows]
         return inputs, y
+
+    @property
+    def device(self):
+        """Where the batches are made."""
+        return self._tensors["ids"].device
 
     def lengths(self):
         """Return the number of tokens of each row."""
@@ -154,39 +179,93 @@ def hold_out(dataset, fraction, random_state):
 class BucketedBatches:
     """Batches of rows of similar length, in a new random order for each epoch.
 
+    The order is drawn from torch's generator, as a DataLoader's is.
+
     Parameters
     ----------
     dataset : TokenDataset
     batch_size : int
-    shuffle : bool, default=False
-        Without it the rows come in their order, as predictions need them. The random
-        order is drawn from torch's generator, as a DataLoader's is.
     """
 
-    def __init__(self, dataset, batch_size, shuffle=False):
+    def __init__(self, dataset, batch_size):
         self.dataset = dataset
         self.batch_size = batch_size
-        self.shuffle = shuffle
 
     def __len__(self):
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self):
-        rows = np.arange(len(self.dataset))
-        batches = self._shuffle(rows) if self.shuffle else self._cut(rows)
-        return map(self.dataset.__getitems__, batches)
+        return map(self.dataset.__getitems__, self._shuffle())
 
-    def _cut(self, rows):
-        return np.split(rows, np.arange(self.batch_size, len(rows), self.batch_size))
-
-    def _shuffle(self, rows):
+    def _shuffle(self):
         random_state = np.random.default_rng(torch.randint(2**62, ()).item())
-        random_state.shuffle(rows)
+        rows = random_state.permutation(len(self.dataset))
         lengths = self.dataset.lengths()
         pool_size = self.batch_size * _POOL_BATCHES
         batches = []
         for start in range(0, len(rows), pool_size):
             pool = rows[start : start + pool_size]
-            batches += self._cut(pool[np.argsort(lengths[pool], kind="stable")])
+            pool = pool[np.argsort(lengths[pool], kind="stable")]
+            cuts = range(self.batch_size, len(pool), self.batch_size)
+            batches += np.split(pool, cuts)
         random_state.shuffle(batches)
         return batches
+
+
+class OrderedBatches:
+    """Batches of the rows in their order, as large as `max_places` allows.
+
+    Rows sorted by length make the best of it.
+
+    Parameters
+    ----------
+    dataset : TokenDataset
+    batch_size : int
+        Not asked: a batch has as many rows as fit.
+    """
+
+    def __init__(self, dataset, batch_size=None):
+        self.dataset = dataset
+
+    def __iter__(self):
+        lengths = self.dataset.lengths()
+        most = max_places(self.dataset.device)
+        start = 0
+        while start < len(lengths):
+            # No more rows than places, as each has a token.
+            longest = np.maximum.accumulate(lengths[start : start + most])
+            longest = _round_up(longest)
+            places = longest * np.arange(1, len(longest) + 1)
+            n_rows = max(1, np.searchsorted(places, most, side="right"))
+            yield self.dataset.__getitems__(np.arange(start, start + n_rows))
+            start += n_rows
+
+
+def split_batch(inputs, y):
+    """Split a training batch into parts of at most `max_places`.
+
+    Returns
+    -------
+    parts : list of tuple
+        Of inputs and labels; mostly the batch itself is the only one.
+    """
+    n_rows, length = inputs["ids"].shape
+    size = max(1, max_places(inputs["ids"].device) // length)
+    return [
+        (
+            {name: tensor[start : start + size] for name, tensor in inputs.items()},
+            y[start : start + size],
+        )
+        for start in range(0, n_rows, size)
+    ]
+
+
+def max_places(device):
+    """Return the number of places for tokens that the net takes at once there."""
+    return _MAX_PLACES[device.type]
+
+
+def _round_up(lengths):
+    """Return the lengths to pad to: at most an eighth longer."""
+    multiple = np.clip(np.exp2(np.log2(lengths).astype(int) - 3), 1, _LENGTH_MULTIPLE)
+    return (np.ceil(lengths / multiple) * multiple).astype(np.int64)

@@ -1,29 +1,43 @@
 """The skorch net inside the classifier."""
 
+import numpy as np
+import torch
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
+from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+
+from skreviews.neural_network._data import OrderedBatches, split_batch
+from skreviews.neural_network._precision import use_bf16
 
 # Names of the callbacks that belong to one call of fit.
 SCHEDULE = "schedule"
 STOPPING = "stopping"
+_MAX_GRADIENT_NORM = 1.0
 
 
 class WeightedNet(NeuralNetClassifier):
     """A skorch classifier that weighs its rows and keeps accuracies per epoch.
 
-    Its batches are those of `BucketedBatches`; its labels are codes.
+    Its data are `TokenDataset`s; its labels are codes.
+
+    Parameters
+    ----------
+    precision : {'auto', 'fp32', 'bf16'}, default='auto'
+        Numbers that the module computes with; see `LSTMClassifier`.
     """
+
+    def __init__(self, *args, precision="auto", **kwargs):
+        super().__init__(*args, **kwargs)
+        self.precision = precision
 
     @property
     def _default_callbacks(self):
         return [
             ("epoch_timer", EpochTimer()),
-            ("accuracy", _BatchAccuracy()),
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
             ("train_accuracy", PassthroughScoring("train_accuracy", on_train=True)),
             ("valid_loss", PassthroughScoring("valid_loss")),
             ("valid_accuracy", PassthroughScoring("valid_accuracy")),
-            ("print_log", PrintLog()),
+            ("print_log", PrintLog(keys_ignored="padding_share")),
         ]
 
     def train_on(self, dataset, epochs=None):
@@ -52,6 +66,19 @@ class WeightedNet(NeuralNetClassifier):
         ]
         self.initialize_optimizer()
 
+    def predict_proba(self, X):
+        """Return the probabilities of the rows of a dataset, in their order."""
+        order = np.argsort(X.lengths(), kind="stable")
+        batches = OrderedBatches(X.take(order).to(X.device))
+        self._set_training(False)
+        with torch.inference_mode():
+            sorted_rows = torch.cat(
+                [self.infer(inputs).softmax(1) for inputs, _ in batches]
+            )
+        probabilities = np.empty(sorted_rows.shape, dtype=np.float32)
+        probabilities[order] = sorted_rows.cpu().numpy()
+        return probabilities
+
     def notify(self, method_name, **kwargs):
         try:
             super().notify(method_name, **kwargs)
@@ -60,13 +87,59 @@ class WeightedNet(NeuralNetClassifier):
                 raise
             raise _StopTraining from None
 
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Go through the batches once.
+
+        As skorch does, but losses and accuracies are read when the epoch is over:
+        to read a number from a GPU is to wait for it.
+        """
+        if iterator is None:
+            return
+        scores = []
+        n_places = 0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            inputs, y = batch
+            right = (step["y_pred"].argmax(1) == y).float().mean()
+            scores.append(torch.stack([step["loss"].detach(), right]))
+            n_places += inputs["ids"].numel()
+            self.history.record_batch(f"{prefix}_batch_size", len(y))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        rows = self.history[-1]["batches"][-len(scores) :]
+        for row, (loss, accuracy) in zip(
+            rows, torch.stack(scores).tolist(), strict=True
+        ):
+            row |= {f"{prefix}_loss": loss, f"{prefix}_accuracy": accuracy}
+        self.history.record(f"{prefix}_batch_count", len(scores))
+        if training:
+            share = 1 - len(iterator.dataset.ids) / n_places
+            self.history.record("padding_share", share)
+
+    def train_step_single(self, batch, **fit_params):
+        """Add up the gradients of the parts of a batch, and clip them."""
+        self._set_training(True)
+        inputs, y = batch
+        steps = []
+        for part, part_y in split_batch(inputs, y):
+            y_pred = self.infer(part)
+            loss = self.get_loss(y_pred, part_y, X=part) * (len(part_y) / len(y))
+            loss.backward()
+            steps.append((loss.detach(), y_pred.detach()))
+        losses, y_pred = zip(*steps, strict=True)
+        _clip(self.module_.parameters())
+        return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(y_pred)}
+
     def infer(self, x, **fit_params):
-        return super().infer({"ids": x["ids"]}, **fit_params)
+        device = x["ids"].device
+        bf16 = use_bf16(self.precision, device, self.module_.training)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            return self.module_(x["ids"]).float()
 
     def get_loss(self, y_pred, y_true, X=None, *args, **kwargs):
-        losses = self.criterion_(y_pred, y_true.to(y_pred.device))
+        losses = self.criterion_(y_pred, y_true)
         if X is not None and "sample_weight" in X:
-            losses = losses * X["sample_weight"].to(losses.device)
+            losses = losses * X["sample_weight"]
         return losses.mean()
 
 
@@ -74,9 +147,17 @@ class _StopTraining(Exception):
     """A callback has asked for the end of the training."""
 
 
-class _BatchAccuracy(Callback):
-    def on_batch_end(self, net, batch, training, y_pred, **kwargs):
-        _, y = batch
-        right = (y_pred.argmax(1) == y.to(y_pred.device)).float().mean()
-        prefix = "train" if training else "valid"
-        net.history.record_batch(f"{prefix}_accuracy", right.item())
+def _clip(parameters):
+    """Scale the gradients down to a norm of _MAX_GRADIENT_NORM together."""
+    gradients = []
+    for parameter in parameters:
+        # `torch.nn.utils.clip_grad_norm_` refuses sparse ones.
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
+            gradients.append(parameter.grad.values())
+        elif parameter.grad is not None:
+            gradients.append(parameter.grad)
+    norm = torch.nn.utils.get_total_norm(gradients)
+    scale = (_MAX_GRADIENT_NORM / (norm + 1e-6)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(scale)

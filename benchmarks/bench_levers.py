@@ -1,0 +1,154 @@
+"""What each lever of speed costs in accuracy, and gains in time.
+
+The same net is trained with the same recipe, on the same rows and seeds: in a loop by
+hand without any of the levers, with those of the defaults, and with one more.
+"""
+
+import argparse
+from functools import partial
+from statistics import mean, stdev
+from time import perf_counter
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from common import describe_machine, print_table, read_rows
+from sklearn.preprocessing import LabelEncoder
+from torch import nn
+
+from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
+from skreviews.neural_network import LSTMModule, _classifier
+from skreviews.neural_network._callbacks import _triangle
+from skreviews.neural_network._precision import find_precision
+
+BATCH_SIZE = 64
+MAX_EPOCHS = 3
+LR = 2e-3
+OFF = "all off"
+
+
+def make_cases():
+    """Return the functions that fit by name; each returns a function that predicts."""
+    cases = {
+        OFF: fit_by_hand,
+        "default": fit_classifier,
+        "and LazyAdam": fit_with_lazy_adam,
+        "and segment_len=50": partial(fit_classifier, segment_len=50),
+    }
+    try:
+        find_precision("bf16", torch.device("cpu"))
+    except ValueError as reason:
+        print(f"without bf16: {reason}")
+    else:
+        cases["and precision='bf16'"] = partial(fit_classifier, precision="bf16")
+    return cases
+
+
+def fit_by_hand(X, y, seed):
+    """Train on random batches, padded to their longest row, in fp32."""
+    torch.manual_seed(seed)
+    n_batches = -(-len(X) // BATCH_SIZE)
+    n_steps = MAX_EPOCHS * n_batches
+    n_warm_up = min(round(0.2 * n_steps), n_batches)
+    module = LSTMModule(len(X.words) + 2, int(y.max()) + 1).train()
+    optimizer = torch.optim.Adam(module.parameters(), lr=LR)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, partial(_triangle, n_warm_up, n_steps)
+    )
+    rows = np.asarray(X)
+    for _ in range(MAX_EPOCHS):
+        for batch in torch.randperm(len(rows)).split(BATCH_SIZE):
+            optimizer.zero_grad()
+            outputs = module(pad(rows[batch]))
+            nn.functional.cross_entropy(outputs, torch.from_numpy(y[batch])).backward()
+            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+    return partial(predict_by_hand, module.eval())
+
+
+def predict_by_hand(module, X):
+    with torch.inference_mode():
+        batches = np.array_split(np.asarray(X), -(-len(X) // BATCH_SIZE))
+        return np.concatenate([module(pad(rows)).argmax(1) for rows in batches])
+
+
+def pad(rows):
+    longest = max(1, np.count_nonzero(rows, axis=1).max())
+    return torch.from_numpy(rows[:, :longest])
+
+
+def fit_classifier(X, y, seed, precision="auto", segment_len=None):
+    return (
+        LSTMClassifier(
+            batch_size=BATCH_SIZE,
+            max_epochs=MAX_EPOCHS,
+            lr=LR,
+            validation_fraction=None,
+            device="cpu",
+            precision=precision,
+            segment_len=segment_len,
+            random_state=seed,
+        )
+        .fit(X, y)
+        .predict
+    )
+
+
+def fit_with_lazy_adam(X, y, seed):
+    with patch.object(_classifier, "_BIG_VOCABULARY", 0):
+        return fit_classifier(X, y, seed)
+
+
+def read_ids(name):
+    """Return ids and codes of the training rows and of the test rows."""
+    cleaner, vectorizer, encoder = TextCleaner(), SequenceVectorizer(), LabelEncoder()
+    texts, labels = read_rows(f"{name}_train")
+    train = vectorizer.fit_transform(cleaner.transform(texts))
+    codes = encoder.fit_transform(labels)
+    texts, labels = read_rows(f"{name}_test")
+    test = vectorizer.transform(cleaner.transform(texts))
+    return train, codes, test, encoder.transform(labels)
+
+
+def measure(cases, name, seeds):
+    """Return the accuracies and the seconds of fit, each by case and seed."""
+    train, codes, test, test_codes = read_ids(name)
+    accuracies = {case: [] for case in cases}
+    seconds = {case: [] for case in cases}
+    for seed in seeds:
+        for case, fit in cases.items():
+            start = perf_counter()
+            predict = fit(train, codes, seed)
+            seconds[case].append(perf_counter() - start)
+            accuracies[case].append(np.mean(predict(test) == test_codes))
+    return accuracies, seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", nargs="+", default=["app_reviews", "imdb"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    args = parser.parse_args()
+    print(describe_machine("torch", "skorch"))
+    print(
+        f"{torch.get_num_threads()} threads, {MAX_EPOCHS} epochs, seeds {args.seeds}; "
+        "points are of accuracy on the test part."
+    )
+    cases = make_cases()
+    rows = []
+    for name in args.data:
+        accuracies, seconds = measure(cases, name, args.seeds)
+        for case, values in accuracies.items():
+            points = 100 * (mean(values) - mean(accuracies[OFF]))
+            spread = stdev(values) if len(values) > 1 else 0
+            faster = mean(seconds[OFF]) / mean(seconds[case])
+            row = [f"{mean(values):.4f}", f"{spread:.4f}", f"{points:+.2f}"]
+            row += [f"{mean(seconds[case]):.0f}", f"{faster:.2f}"]
+            rows.append([name, case, *row])
+    header = ["data", "levers", "accuracy", "spread", "points", "s", "times as fast"]
+    print_table(header, rows, n_names=2)
+
+
+if __name__ == "__main__":
+    main()
