@@ -22,33 +22,35 @@ from skreviews.neural_network._callbacks import _triangle
 from skreviews.neural_network._precision import find_precision
 
 BATCH_SIZE = 64
-MAX_EPOCHS = 3
 LR = 2e-3
 OFF = "all off"
 
 
-def make_cases():
+LEVERS = ("default", "lazy_adam", "segments", "bf16")
+
+
+def make_cases(levers):
     """Return the functions that fit by name; each returns a function that predicts."""
     cases = {
-        OFF: fit_by_hand,
         "default": fit_classifier,
-        "and LazyAdam": fit_with_lazy_adam,
-        "and segment_len=50": partial(fit_classifier, segment_len=50),
+        "lazy_adam": fit_with_lazy_adam,
+        "segments": partial(fit_classifier, segment_len=50),
+        "bf16": partial(fit_classifier, precision="bf16"),
     }
+    cases = {OFF: fit_by_hand} | {lever: cases[lever] for lever in levers}
     try:
         find_precision("bf16", torch.device("cpu"))
     except ValueError as reason:
-        print(f"without bf16: {reason}")
-    else:
-        cases["and precision='bf16'"] = partial(fit_classifier, precision="bf16")
+        if cases.pop("bf16", None):
+            print(f"Without bf16: {reason}")
     return cases
 
 
-def fit_by_hand(X, y, seed):
+def fit_by_hand(X, y, seed, max_epochs):
     """Train on random batches, padded to their longest row, in fp32."""
     torch.manual_seed(seed)
     n_batches = -(-len(X) // BATCH_SIZE)
-    n_steps = MAX_EPOCHS * n_batches
+    n_steps = max_epochs * n_batches
     n_warm_up = min(round(0.2 * n_steps), n_batches)
     module = LSTMModule(len(X.words) + 2, int(y.max()) + 1).train()
     optimizer = torch.optim.Adam(module.parameters(), lr=LR)
@@ -56,7 +58,7 @@ def fit_by_hand(X, y, seed):
         optimizer, partial(_triangle, n_warm_up, n_steps)
     )
     rows = np.asarray(X)
-    for _ in range(MAX_EPOCHS):
+    for _ in range(max_epochs):
         for batch in torch.randperm(len(rows)).split(BATCH_SIZE):
             optimizer.zero_grad()
             outputs = module(pad(rows[batch]))
@@ -78,11 +80,11 @@ def pad(rows):
     return torch.from_numpy(rows[:, :longest])
 
 
-def fit_classifier(X, y, seed, precision="auto", segment_len=None):
+def fit_classifier(X, y, seed, max_epochs, precision="auto", segment_len=None):
     return (
         LSTMClassifier(
             batch_size=BATCH_SIZE,
-            max_epochs=MAX_EPOCHS,
+            max_epochs=max_epochs,
             lr=LR,
             validation_fraction=None,
             device="cpu",
@@ -95,9 +97,9 @@ def fit_classifier(X, y, seed, precision="auto", segment_len=None):
     )
 
 
-def fit_with_lazy_adam(X, y, seed):
+def fit_with_lazy_adam(X, y, seed, max_epochs):
     with patch.object(_classifier, "_BIG_VOCABULARY", 0):
-        return fit_classifier(X, y, seed)
+        return fit_classifier(X, y, seed, max_epochs)
 
 
 def read_ids(name):
@@ -111,7 +113,7 @@ def read_ids(name):
     return train, codes, test, encoder.transform(labels)
 
 
-def measure(cases, name, seeds):
+def measure(cases, name, seeds, max_epochs):
     """Return the accuracies and the seconds of fit, each by case and seed."""
     train, codes, test, test_codes = read_ids(name)
     accuracies = {case: [] for case in cases}
@@ -119,7 +121,7 @@ def measure(cases, name, seeds):
     for seed in seeds:
         for case, fit in cases.items():
             start = perf_counter()
-            predict = fit(train, codes, seed)
+            predict = fit(train, codes, seed, max_epochs)
             seconds[case].append(perf_counter() - start)
             accuracies[case].append(np.mean(predict(test) == test_codes))
     return accuracies, seconds
@@ -129,16 +131,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", default=["app_reviews", "imdb"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--levers", nargs="*", choices=LEVERS, default=LEVERS)
+    parser.add_argument("--max-epochs", type=int, default=3)
     args = parser.parse_args()
     print(describe_machine("torch", "skorch"))
-    print(
-        f"{torch.get_num_threads()} threads, {MAX_EPOCHS} epochs, seeds {args.seeds}; "
-        "points are of accuracy on the test part."
-    )
-    cases = make_cases()
+    print(f"{torch.get_num_threads()} threads, {args.max_epochs} epochs;")
+    print(f"seeds {args.seeds}; points of accuracy on the test part.")
+    cases = make_cases(args.levers)
     rows = []
     for name in args.data:
-        accuracies, seconds = measure(cases, name, args.seeds)
+        accuracies, seconds = measure(cases, name, args.seeds, args.max_epochs)
         for case, values in accuracies.items():
             points = 100 * (mean(values) - mean(accuracies[OFF]))
             spread = stdev(values) if len(values) > 1 else 0

@@ -4,6 +4,7 @@ import enum
 import pickle
 import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,15 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from skreviews import LSTMClassifier, SequenceVectorizer
-from skreviews.neural_network import LSTMModule, _data
+from skreviews.neural_network import (
+    LSTMModule,
+    _classifier,
+    _cpu,
+    _data,
+    _net,
+    _precision,
+)
+from skreviews.neural_network._optimizer import LazyAdam
 
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2}
 POOLINGS = ["last", "mean", "max", "mean_max", "attention"]
@@ -656,6 +665,302 @@ def test_the_users_interrupt_ends_fit(ids):
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(*ids)
     assert not hasattr(classifier, "net_")
+
+
+# ---- Speed, and what it must not change
+
+PLAIN = SMALL | {"dropout": 0.0, "embedding_dropout": 0.0, "precision": "fp32"}
+
+
+class Spy(Callback):
+    """Ask something at each step of the training."""
+
+    def __init__(self, ask):
+        self.ask = ask
+
+    def on_train_begin(self, net, **kwargs):
+        self.answers_ = []
+
+    def on_grad_computed(self, net, **kwargs):
+        self.answers_.append(self.ask(net))
+
+
+def _answers(classifier):
+    return dict(classifier.net_.callbacks_)["Spy"].answers_
+
+
+def _flushes_denormals(net=None):
+    return (torch.tensor(1e-38) * 0.1).item() == 0
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_segments_are_rows_of_their_own_pooled_together(rows, pooling):
+    torch.manual_seed(0)
+    module = LSTMModule(50, 3, pooling=pooling, segment_len=4).eval()
+    hidden = module.layers[0].ahead.hidden_size
+    states, ends = [], []
+    with torch.no_grad():
+        for row in rows:
+            parts = row[row != 0].split(4)
+            packed = [_packed_states(module, p[None], "lstm", 1, True) for p in parts]
+            states.append(torch.cat([part[0][0] for part in packed]))
+            ends.append([packed[-1][2][0, :hidden], packed[0][2][0, hidden:]])
+        lengths = torch.tensor([len(row) for row in states])
+        last = torch.stack([torch.cat(end) for end in ends])
+        padded = nn.utils.rnn.pad_sequence(states, batch_first=True)
+        pooled = _pooled(pooling, module, padded, lengths, last)
+        expected = pooled @ module.head.weight.double().T + module.head.bias.double()
+        torch.testing.assert_close(
+            module(rows).double(), expected, rtol=1e-5, atol=1e-6
+        )
+
+
+def test_one_segment_is_no_segment(ids):
+    X, y = ids
+    whole = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    cut = LSTMClassifier(**SMALL, random_state=0, segment_len=X.shape[1] + 8).fit(X, y)
+    np.testing.assert_allclose(
+        cut.predict_proba(X), whole.predict_proba(X), rtol=0, atol=1e-5
+    )
+
+
+def test_gradients_of_padded_rows_equal_those_of_packed_ones(rows):
+    torch.manual_seed(0)
+    module = LSTMModule(50, 3, num_layers=2, pooling="mean").eval()
+    weights = list(module.parameters())
+    gradients = torch.autograd.grad(module(rows).pow(2).sum(), weights)
+    alone = [module(row[row != 0][None]).pow(2).sum() for row in rows]
+    expected = torch.autograd.grad(sum(alone), weights)
+    for gradient, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_have_gradients(rows):
+    module = LSTMModule(50, 3, embedding_dim=3, hidden_size=2, cell="gru").double()
+    module.eval()
+    vectors = module.embedding(rows).detach().requires_grad_()
+    module.embedding.forward = lambda ids: vectors.transpose(0, 1)
+    assert torch.autograd.gradcheck(lambda _: module(rows), vectors)
+    assert torch.autograd.gradgradcheck(lambda _: module(rows), vectors)
+
+
+def test_a_batch_that_is_too_large_is_trained_on_in_parts(ids, monkeypatch):
+    X, y = ids
+    whole = LSTMClassifier(**PLAIN, random_state=0).fit(X, y)
+    monkeypatch.setitem(_data._MAX_PLACES, "cpu", 100)
+    parts = LSTMClassifier(**PLAIN, random_state=0)
+    seen = []
+    forward = LSTMModule.forward
+    monkeypatch.setattr(
+        LSTMModule, "forward", lambda self, x: (seen.append(x), forward(self, x))[1]
+    )
+    parts.fit(X, y)
+    assert all(x.numel() <= 100 or len(x) == 1 for x in seen)
+    np.testing.assert_allclose(
+        parts.predict_proba(X), whole.predict_proba(X), rtol=0, atol=1e-4
+    )
+
+
+def test_history_tells_the_share_of_padding(ids):
+    X, y = ids
+    history = LSTMClassifier(**SMALL).fit(X, y).history_
+    assert history["padding_share"].between(0, 0.5).all()
+    full = np.random.default_rng(0).integers(2, 50, (len(y), 8))
+    history = LSTMClassifier(**SMALL).fit(full, y).history_
+    assert (history["padding_share"] == 0).all()
+
+
+def test_rows_of_similar_length_share_a_batch():
+    rng = np.random.default_rng(0)
+    X = rng.integers(2, 50, (2000, 60))
+    X[np.arange(60) >= rng.integers(1, 61, (2000, 1))] = 0
+    history = LSTMClassifier(**SMALL).fit(X, rng.integers(0, 2, 2000)).history_
+    assert history["padding_share"].max() < 0.12  # in random batches: 0.5
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_big_tables_learn_by_sparse_gradients(ids, monkeypatch, amsgrad):
+    monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+    spy = Spy(lambda net: net.module_.embedding.weight.grad.is_sparse)
+    net_params = {"optimizer__amsgrad": True} if amsgrad else None
+    classifier = LSTMClassifier(**SMALL, callbacks=[spy], net_params=net_params)
+    classifier.fit(*ids).predict(ids[0])
+    assert set(_answers(classifier)) == {not amsgrad}
+    classifier.partial_fit(*ids)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_lazy_adam_is_adam_where_every_row_has_a_gradient(weight_decay):
+    tables = {}
+    for sparse in (False, True):
+        torch.manual_seed(0)
+        table = nn.Embedding(20, 3, sparse=sparse)
+        optimizer = (LazyAdam if sparse else torch.optim.Adam)(
+            table.parameters(), lr=0.1, weight_decay=weight_decay
+        )
+        for i in range(5):
+            optimizer.zero_grad()
+            (table(torch.arange(20).repeat(2)).sin() * (i + 1)).sum().backward()
+            optimizer.step()
+        tables[sparse] = table.weight.detach()
+    torch.testing.assert_close(tables[True], tables[False])
+
+
+def test_lazy_adam_is_sparse_adam_where_not():
+    tables = []
+    for make in (LazyAdam, torch.optim.SparseAdam):
+        torch.manual_seed(0)
+        table = nn.Embedding(20, 3, sparse=True)
+        before = table.weight.detach().clone()
+        optimizer = make(table.parameters(), lr=0.1)
+        for i in range(5):
+            optimizer.zero_grad()
+            table(torch.tensor([i, 7, 7, i + 1])).sin().sum().backward()
+            optimizer.step()
+        tables.append(table.weight.detach())
+    torch.testing.assert_close(*tables)
+    torch.testing.assert_close(tables[0][8:], before[8:], rtol=0, atol=0)
+
+
+def test_gradients_are_clipped_also_the_sparse_ones(ids, monkeypatch):
+    def norm(net):
+        gradients = [p.grad for p in net.module_.parameters()]
+        values = [g.coalesce().values() if g.is_sparse else g for g in gradients]
+        return torch.cat([value.flatten() for value in values]).norm().item()
+
+    for big in (10, 50_000):
+        monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", big)
+        monkeypatch.setattr(_net, "_MAX_GRADIENT_NORM", 1e-3)
+        classifier = LSTMClassifier(**SMALL, callbacks=[Spy(norm)]).fit(*ids)
+        np.testing.assert_allclose(_answers(classifier), 1e-3, rtol=1e-2)
+
+
+def test_n_threads_holds_in_fit_and_predict_and_is_restored(ids, monkeypatch):
+    before = torch.get_num_threads()
+    other = 1 if before > 1 else 2
+    spy = Spy(lambda net: (torch.get_num_threads(), _flushes_denormals()))
+    classifier = LSTMClassifier(**SMALL, n_threads=other, callbacks=[spy]).fit(*ids)
+    assert set(_answers(classifier)) == {(other, True)}
+    seen = []
+    forward = LSTMModule.forward
+
+    def spied(self, x):
+        seen.append((torch.get_num_threads(), _flushes_denormals()))
+        return forward(self, x)
+
+    monkeypatch.setattr(LSTMModule, "forward", spied)
+    classifier.predict(ids[0])
+    assert set(seen) == {(other, True)}
+    assert (torch.get_num_threads(), _flushes_denormals()) == (before, False)
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_an_error_restores_how_the_cpu_computes(ids, flushed):
+    def fail(net):
+        raise RuntimeError("stop here")
+
+    before = torch.get_num_threads()
+    torch.set_flush_denormal(flushed)
+    try:
+        with pytest.raises(RuntimeError, match="stop here"):
+            LSTMClassifier(**SMALL, n_threads=before + 1, callbacks=[Spy(fail)]).fit(
+                *ids
+            )
+        assert (torch.get_num_threads(), _flushes_denormals()) == (before, flushed)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def test_parallel_searches_share_the_cores(ids):
+    X, y = ids
+    n_cores = joblib.cpu_count()
+
+    def count_threads(estimator, X, y):
+        return torch.get_num_threads() + 0.0 * estimator.score(X, y)
+
+    search = GridSearchCV(
+        LSTMClassifier(**SMALL),
+        {"lr": [1e-3, 1e-2]},
+        scoring=count_threads,
+        n_jobs=2,
+        cv=2,
+        refit=False,
+    ).fit(X, y)
+    threads = search.cv_results_["mean_test_score"]
+    assert (2 * threads <= max(2, n_cores)).all()
+
+
+def test_memory_is_kept_only_where_glibc_is(ids, monkeypatch):
+    expected = LSTMClassifier(**SMALL, random_state=0).fit(*ids).predict_proba(ids[0])
+    monkeypatch.setattr(_cpu.platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(_cpu.ctypes, "CDLL", None)
+    found = LSTMClassifier(**SMALL, random_state=0).fit(*ids).predict_proba(ids[0])
+    np.testing.assert_array_equal(found, expected)
+
+
+# ---- Precision
+
+
+def _has_bf16():
+    return np.isfinite(_precision._cost_of_bf16("cpu"))
+
+
+def test_bf16_is_refused_before_any_work_where_it_does_not_run(ids, monkeypatch):
+    monkeypatch.setattr(_precision, "_cost_of_bf16", lambda device_type: np.inf)
+    with pytest.raises(ValueError, match="precision='bf16' does not run.*cpu"):
+        LSTMClassifier(precision="bf16").fit(*ids)
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(*ids)
+    expected = classifier.predict_proba(ids[0])
+    with pytest.warns(UserWarning, match="fp32 is used"):
+        found = classifier.set_params(precision="bf16").predict_proba(ids[0])
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "precision, cost, training, prediction",
+    [
+        ("auto", 0.5, True, False),
+        ("auto", 0.9, False, False),
+        ("auto", np.inf, False, False),
+        ("bf16", 0.9, True, True),
+        ("fp32", 0.5, False, False),
+    ],
+)
+def test_bf16_is_used_where_it_should(
+    ids, monkeypatch, precision, cost, training, prediction
+):
+    # A GRU, which needs no instructions for bf16: on CPUs it stays in fp32.
+    monkeypatch.setattr(_precision, "_cost_of_bf16", lambda device_type: cost)
+    used = {True: set(), False: set()}
+    forward = LSTMModule.forward
+
+    def spied(self, x):
+        used[self.training].add(torch.is_autocast_enabled("cpu"))
+        return forward(self, x)
+
+    monkeypatch.setattr(LSTMModule, "forward", spied)
+    classifier = LSTMClassifier(
+        **SMALL, cell="gru", precision=precision, validation_fraction=None
+    ).fit(*ids)
+    assert classifier.predict_proba(ids[0]).dtype == np.float32
+    assert used == {True: {training}, False: {prediction}}
+    weights = classifier.net_.module_.parameters()
+    assert {weight.dtype for weight in weights} == {torch.float32}
+
+
+@pytest.mark.skipif(not _has_bf16(), reason="this processor has no bf16 LSTM")
+def test_bf16_predicts_nearly_what_fp32_does(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    expected = classifier.predict_proba(X)
+    found = classifier.set_params(precision="bf16").predict_proba(X)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.02)
+
+
+def test_the_trial_of_bf16_leaves_the_global_generator_alone():
+    state = torch.random.get_rng_state()
+    _precision._cost_of_bf16.__wrapped__("cpu")
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 # ---- Devices
