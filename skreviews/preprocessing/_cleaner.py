@@ -312,7 +312,7 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if self.punctuation != "remove":
             return self._clean_unicode(texts)
         other = pc.invert(pc.string_is_ascii(texts))
-        if pc.all(other).as_py():
+        if other.true_count == len(other):
             return self._clean_unicode(texts)
         return _mend(other, self._clean_unicode, texts, self._clean_ascii(texts))
 
@@ -411,7 +411,7 @@ def _mend_where(pattern, function, texts):
 
 def _mend(mask, function, texts, others):
     """Return what the function makes of the texts under the mask, among the others."""
-    if not pc.any(mask).as_py():
+    if not mask.true_count:
         return others
     return pc.replace_with_mask(others, mask, function(texts.filter(mask)))
 

@@ -238,7 +238,7 @@ def _split_chunk(texts):
     # A word with the blanks behind it: to cut these off after the encoding means to
     # touch each distinct word only, not the whole of the texts.
     words = to_strings(np.append(starts, len(data)), data).dictionary_encode()
-    if pc.any(pc.match_substring_regex(words.dictionary, _WIDE_BLANKS)).as_py():
+    if pc.match_substring_regex(words.dictionary, _WIDE_BLANKS).true_count:
         return _split_chunk(pc.replace_substring_regex(texts, _WIDE_BLANKS, " "))
     trimmed = pc.utf8_trim_whitespace(words.dictionary).dictionary_encode()
     codes = trimmed.indices.to_numpy()[words.indices.to_numpy()]
