@@ -98,6 +98,7 @@ FRAGMENTS = [
     ],
     *["好好好好", "ไม่ดี", "ееее", "\u200b", "\ufeff", "\x00x", "\x07", "\U0010ffff"],
 ]
+WHITE_SPACE = [char for char in map(chr, range(0x110000)) if char.isspace()]
 # Arrays of U lose the zeros behind a text when they are made; another test has those.
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 TEXT = st.one_of(
@@ -418,6 +419,19 @@ def test_a_text_is_cleaned_alike_in_any_company_and_order(texts, params, data):
     cleaned = cleaner.transform(texts)
     rows = data.draw(st.lists(st.sampled_from(range(len(texts))), min_size=1))
     assert_same(cleaner.transform([texts[row] for row in rows]), cleaned[rows])
+
+
+@pytest.mark.parametrize("digits", ["remove", "token", "keep"])
+@pytest.mark.parametrize("squeeze_repeats", [True, False])
+@given(text=st.text("a9' \n") | st.text(st.characters(max_codepoint=127)))
+@some
+def test_a_word_in_another_script_changes_nothing_but_itself(
+    text, digits, squeeze_repeats
+):
+    cleaner = TextCleaner(digits=digits, squeeze_repeats=squeeze_repeats)
+    # The text twice, so that one ends where the other begins.
+    _, alone, beside = cleaner.transform([text, text, f"{text} 好"])
+    assert beside == f"{alone} 好".lstrip()
 
 
 @given(texts=st.lists(TEXT, min_size=3, max_size=9), params=CLEANER_PARAMS)
@@ -1046,6 +1060,18 @@ def pad(rows, max_len, truncation):
             row = row[:n_head] + row[len(row) - n_tail :]
         line[: len(row)] = row
     return padded
+
+
+@pytest.mark.parametrize("blanks", [WHITE_SPACE[:10], WHITE_SPACE])
+@given(data=st.data())
+@some
+def test_a_word_ends_at_every_white_space(blanks, data):
+    text = st.text(st.sampled_from([*blanks, "a", "é", "\x00", "\x1b", "\u200b"]))
+    texts = data.draw(st.lists(text, min_size=1))
+    vectorizer = SequenceVectorizer(vocabulary=["a", "é"], max_len=100)
+    back = vectorizer.fit(texts).inverse_transform(vectorizer.transform(texts))
+    expected = [[w if w in "aé" else "<unk>" for w in text.split()] for text in texts]
+    assert back.tolist() == [" ".join(words) for words in expected]
 
 
 @given(texts=TEXTS)

@@ -14,6 +14,11 @@ import pyarrow.compute as pc
 # enough that two cores share 25,000 reviews evenly.
 _CHUNK_ROWS = 2048
 
+# The blanks beyond ASCII that str.split splits at.
+_WIDE_BLANKS = (
+    r"[\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
+)
+
 _KNOWN = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ChunkedArray)
 
 
@@ -75,10 +80,9 @@ def map_chunks(function, texts):
     chunks = [
         texts.slice(start, _CHUNK_ROWS) for start in range(0, len(texts), _CHUNK_ROWS)
     ]
-    n_threads = min(len(chunks), joblib.cpu_count())
-    if n_threads == 1:
-        return [function(chunk) for chunk in chunks]
-    with ThreadPoolExecutor(n_threads) as pool:
+    if len(chunks) == 1:  # to count the cores takes as long as to split a review
+        return [function(chunks[0])]
+    with ThreadPoolExecutor(min(len(chunks), joblib.cpu_count())) as pool:
         return list(pool.map(function, chunks))
 
 
@@ -106,6 +110,20 @@ def split_words(texts):
 def to_offsets(lengths):
     """Return the row offsets, one more than rows, of a ragged array."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def to_bytes(texts):
+    """Return the row offsets and the UTF-8 bytes of an Arrow array, not copied."""
+    _, offsets, data = texts.buffers()
+    offsets = np.frombuffer(offsets, np.int64, len(texts) + 1, 8 * texts.offset)
+    data = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
+    return offsets - offsets[0], data
+
+
+def to_strings(offsets, data):
+    """Return the Arrow array of the rows of UTF-8 bytes, not copied."""
+    offsets, data = pa.py_buffer(offsets), pa.py_buffer(data)
+    return pa.LargeStringArray.from_buffers(offsets.size // 8 - 1, offsets, data)
 
 
 def _check_container(X):
@@ -216,13 +234,23 @@ def _shorten(item):
 
 
 def _split_chunk(texts):
-    # Arrow returns an empty word at either end of a text with blanks there, and one
-    # for an empty text: trim first, then drop the rest.
-    lists = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts))
-    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).copy()
-    words = lists.flatten()
-    empty = pc.equal(pc.binary_length(words), 0)
-    if pc.any(empty).as_py():
-        lengths[pc.equal(pc.list_element(lists, 0), "").to_numpy(False)] = 0
-        words = words.filter(pc.invert(empty))
-    return words.dictionary_encode(), lengths
+    starts, offsets, data = _find_words(texts)
+    # A word with the blanks behind it: to cut these off after the encoding means to
+    # touch each distinct word only, not the whole of the texts.
+    words = to_strings(np.append(starts, len(data)), data).dictionary_encode()
+    if pc.match_substring_regex(words.dictionary, _WIDE_BLANKS).true_count:
+        return _split_chunk(pc.replace_substring_regex(texts, _WIDE_BLANKS, " "))
+    trimmed = pc.utf8_trim_whitespace(words.dictionary).dictionary_encode()
+    codes = trimmed.indices.to_numpy()[words.indices.to_numpy()]
+    encoded = pa.DictionaryArray.from_arrays(codes, trimmed.dictionary)
+    return encoded, np.diff(np.searchsorted(starts, offsets))
+
+
+def _find_words(texts):
+    """Return where the words start, where the texts start, and their bytes."""
+    offsets, data = to_bytes(texts)
+    blank = (data == 32) | (data - np.uint8(9) < 5) | (data - np.uint8(28) < 4)
+    behind_blank = np.empty_like(blank)
+    behind_blank[1:] = blank[:-1]
+    behind_blank[offsets[offsets < len(data)]] = True
+    return np.flatnonzero(behind_blank & ~blank), offsets, data
