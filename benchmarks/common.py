@@ -1,12 +1,16 @@
-"""What the benchmarks share: the data, the machine, the table."""
+"""What the benchmarks share: the data, the clock, the machine, the table.
+
+Imports on top are of the standard library only: rivals in another environment read this
+file too, and bench_memory.py counts what its own process has imported.
+"""
 
 import os
 import platform
 import sys
 from importlib.metadata import version
 from pathlib import Path
-
-import joblib
+from statistics import median
+from time import perf_counter
 
 
 def find_data():
@@ -18,8 +22,35 @@ def find_data():
     return Path(folder)
 
 
+def read_rows(name, n_rows=None):
+    """Return texts and labels, ndarrays; the same random rows in each run."""
+    import pandas as pd
+
+    frame = pd.read_parquet(find_data() / f"{name}.parquet")
+    if n_rows is not None and n_rows < len(frame):
+        frame = frame.sample(n_rows, random_state=0)
+    return frame["text"].to_numpy(dtype=object), frame["label"].to_numpy()
+
+
+def time_call(function, *args):
+    start = perf_counter()
+    function(*args)
+    return perf_counter() - start
+
+
+def median_in_turns(cases, repeats):
+    """Return the median of each case; a case returns the seconds that it took."""
+    seconds = {name: [] for name in cases}
+    for _ in range(repeats):
+        for name, case in cases.items():
+            seconds[name].append(case())
+    return {name: median(runs) for name, runs in seconds.items()}
+
+
 def describe_machine(*packages):
     """Return the processor, its cores and the versions, in one line."""
+    import joblib
+
     cores = f"{joblib.cpu_count()} of {os.cpu_count()} cores"
     versions = [f"Python {platform.python_version()}"]
     versions += [f"{name} {version(name)}" for name in ("skreviews", *packages)]
