@@ -24,12 +24,13 @@ def find_data():
 
 def read_rows(name, n_rows=None):
     """Return texts and labels, ndarrays; the same random rows in each run."""
+    import numpy as np
     import pandas as pd
 
     frame = pd.read_parquet(find_data() / f"{name}.parquet")
     if n_rows is not None and n_rows < len(frame):
         frame = frame.sample(n_rows, random_state=0)
-    return frame["text"].to_numpy(dtype=object), frame["label"].to_numpy()
+    return np.array(frame["text"], dtype=object), np.array(frame["label"])
 
 
 def time_call(function, *args):

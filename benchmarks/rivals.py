@@ -4,6 +4,9 @@ All nets have the size that is written here. What lives in another environment s
 in `rival_keras.py` and `rival_fasttext.py`.
 """
 
+from functools import partial
+
+import numpy as np
 import torch
 from common import time_call
 from rival_nltk import stem_words
@@ -14,15 +17,74 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
 from skreviews.neural_network import LSTMModule
 from skreviews.neural_network._data import BucketedBatches, TokenDataset
 
-N_WORDS = 30_000
-MAX_LEN = 400
-EMBEDDING_DIM = 100
-HIDDEN_SIZE = 100
+EMBEDDING_DIM = HIDDEN_SIZE = 100
 BATCH_SIZE = 64
+PREDICT_BATCH_SIZE = 128
 LR = 2e-3
+SIZE = {
+    "n_words": 30_000,
+    "max_len": 400,
+    "embedding_dim": EMBEDDING_DIM,
+    "hidden_size": HIDDEN_SIZE,
+    "batch_size": BATCH_SIZE,
+}
+
+
+def make_classifier(max_epochs=1, **params):
+    return LSTMClassifier(
+        embedding_dim=EMBEDDING_DIM,
+        hidden_size=HIDDEN_SIZE,
+        max_epochs=max_epochs,
+        batch_size=BATCH_SIZE,
+        lr=LR,
+        validation_fraction=None,
+        device="cpu",
+        random_state=0,
+        **params,
+    )
+
+
+def make_text_path(texts):
+    """Return the function from texts to ids, with the vocabulary of these texts."""
+    cleaner = TextCleaner()
+    vectorizer = SequenceVectorizer(
+        max_len=SIZE["max_len"], max_features=SIZE["n_words"]
+    )
+    vectorizer.fit(cleaner.transform(texts))
+    return lambda texts: vectorizer.transform(cleaner.transform(texts))
+
+
+def make_variants():
+    """Return the parameters of each row of skreviews, as far as it has them."""
+    known = LSTMClassifier().get_params()
+    variants = [{"precision": "fp32"}, {"precision": "bf16"}, {"segment_len": 50}]
+    if not _has_bf16():
+        variants.pop(1)
+    named = {
+        f"skreviews, {name}={value}": {name: value}
+        for variant in variants
+        for name, value in variant.items()
+        if name in known
+    }
+    return {"skreviews": {}} | named
+
+
+def find_precisions():
+    """Return the precisions that the bare net runs in."""
+    with_bf16 = "precision" in LSTMClassifier().get_params() and _has_bf16()
+    return ["fp32", "bf16"] if with_bf16 else ["fp32"]
+
+
+def _has_bf16():
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def name_floor(precision):
+    return f"bare net, {precision}"
 
 
 class Floor:
@@ -32,37 +94,45 @@ class Floor:
     similar length, padded to the longest.
     """
 
-    def __init__(self, n_tokens, n_classes):
-        self.module = LSTMModule(n_tokens, n_classes)
+    def __init__(self, n_tokens, n_classes, precision="fp32", module=None):
+        self.module = module or LSTMModule(n_tokens, n_classes)
         self.optimizer = torch.optim.Adam(self.module.parameters(), lr=LR, fused=True)
+        self.cast = partial(
+            torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bf16"
+        )
 
     def time_fit(self, ids, y, epochs=1):
-        batches = [make_batches(ids, y) for _ in range(epochs)]
-        return time_call(lambda: [self.train(epoch) for epoch in batches])
-
-    def time_predict(self, ids, batch_size):
-        rows = (ids != 0).sum(axis=1).argsort(kind="stable")
-        return time_call(self.predict, make_batches(ids[rows], None, batch_size))
+        batches = [batch for _ in range(epochs) for batch in make_batches(ids, y)]
+        return time_call(self.train, batches)
 
     def train(self, batches):
         self.module.train()
         for inputs, y in batches:
             self.optimizer.zero_grad()
-            nn.functional.cross_entropy(self.module(**inputs), y).backward()
+            with self.cast():
+                outputs = self.module(**inputs)
+            nn.functional.cross_entropy(outputs.float(), y).backward()
             nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
             self.optimizer.step()
 
-    @torch.inference_mode()
     def predict(self, batches):
         self.module.eval()
-        return [self.module(**inputs).softmax(1) for inputs, _ in batches]
+        with torch.inference_mode(), self.cast():
+            return [self.module(**inputs).argmax(1) for inputs, _ in batches]
 
 
-def make_batches(ids, y=None, batch_size=BATCH_SIZE):
-    """Return the padded batches: shuffled by length to train, in order to predict."""
-    dataset = TokenDataset.from_rows(ids, N_WORDS + 2)
+def make_batches(ids, y):
+    """Return the padded batches of an epoch, of rows of similar length."""
+    dataset = TokenDataset.from_rows(ids, SIZE["n_words"] + 2)
     dataset.y = y
-    return list(BucketedBatches(dataset, batch_size, shuffle=y is not None))
+    return list(BucketedBatches(dataset, BATCH_SIZE, shuffle=True))
+
+
+def make_sorted_batches(ids):
+    """Return the padded batches to predict, of rows sorted by length."""
+    rows = np.count_nonzero(ids, axis=1).argsort(kind="stable")
+    dataset = TokenDataset.from_rows(ids[rows], SIZE["n_words"] + 2)
+    return list(BucketedBatches(dataset, PREDICT_BATCH_SIZE))
 
 
 class PaddedLSTM(nn.Module):
@@ -111,9 +181,9 @@ def fit_by_hand(texts, y):
     for review in reviews:
         for word in review:
             vocabulary.setdefault(word, len(vocabulary) + 1)
-    ids = torch.zeros(len(reviews), MAX_LEN, dtype=torch.long)
+    ids = torch.zeros(len(reviews), SIZE["max_len"], dtype=torch.long)
     for row, review in enumerate(reviews):
-        known = [vocabulary[word] for word in review[:MAX_LEN]]
+        known = [vocabulary[word] for word in review[: SIZE["max_len"]]]
         ids[row, : len(known)] = torch.tensor(known)
     module = PaddedLSTM(len(vocabulary) + 1, int(y.max()) + 1, pooling="last")
     optimizer = torch.optim.Adam(module.parameters(), lr=LR)

@@ -10,28 +10,36 @@ import subprocess
 import sys
 from pathlib import Path
 
+RIVALS = {
+    "Keras": ("rival_keras.py", "SKREVIEWS_KERAS_PYTHON"),
+    "fastText": ("rival_fasttext.py", "SKREVIEWS_FASTTEXT_PYTHON"),
+}
 
-class Worker:
-    """A script of this folder, run by the Python that an environment variable names.
 
-    `versions` names what it runs on, or is None where it does not run; `reason` then
-    says why.
-    """
-
-    def __init__(self, script, variable):
-        self.versions = None
+def start_workers():
+    """Return the rivals that are there, by name, and why the others are skipped."""
+    workers, skipped = {}, []
+    for name, (script, variable) in RIVALS.items():
         python = os.environ.get(variable)
         if not python:
-            self.reason = f"{variable} names no Python"
-            return
-        path = Path(__file__).with_name(script)
+            skipped.append(f"{name}: skipped, {variable} is not set")
+            continue
         try:
-            self._process = subprocess.Popen(
-                [python, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-            self.versions = self._read()
+            workers[name] = Worker(python, script)
         except (OSError, EOFError) as error:
-            self.reason = f"{variable}: {error}"
+            skipped.append(f"{name}: skipped, {error}")
+    return workers, skipped
+
+
+class Worker:
+    """A script of this folder, run by another Python."""
+
+    def __init__(self, python, script):
+        # -E: this process's PYTHONPATH is not for the other Python.
+        command = [python, "-E", str(Path(__file__).with_name(script))]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process = subprocess.Popen(command, text=True, **pipes)
+        print(self._read())
 
     def ask(self, name, **arguments):
         """Let the other process call its function of this name."""
@@ -42,7 +50,7 @@ class Worker:
     def _read(self):
         line = self._process.stdout.readline()
         if not line:
-            raise EOFError(f"{self._process.args[1].name} ended, see its own message")
+            raise EOFError(f"{' '.join(self._process.args)} ended")
         return json.loads(line)
 
 

@@ -1,0 +1,246 @@
+"""Speed of training, beside the bare net, skorch, Keras and what else people use.
+
+One epoch over the same random IMDb reviews, all on the CPU with the same number of
+threads and taken in turns: each row gets the median of its runs. Two more tables tell
+what the wrapping costs on short texts, and what limits the bare net.
+"""
+
+import argparse
+from collections import namedtuple
+from functools import partial
+
+import numpy as np
+import torch
+from common import (
+    describe_machine,
+    find_data,
+    median_in_turns,
+    print_table,
+    read_rows,
+    time_call,
+)
+from rivals import (
+    BATCH_SIZE,
+    EMBEDDING_DIM,
+    HIDDEN_SIZE,
+    SIZE,
+    Floor,
+    find_precisions,
+    fit_by_hand,
+    make_batches,
+    make_classifier,
+    make_skorch,
+    make_text_path,
+    make_tfidf,
+    make_variants,
+    name_floor,
+)
+from torch.profiler import ProfilerActivity, profile
+from worker import start_workers
+
+from skreviews import make_review_pipeline
+
+SKORCH = "plain skorch"
+BY_HAND = "by hand"
+TFIDF = "TF-IDF"
+RIVALS = (SKORCH, "Keras", BY_HAND, TFIDF, "fastText")
+
+WARM_UP_ROWS = 2 * BATCH_SIZE
+SHORT_EPOCHS = 5
+PROFILED_STEPS = 8
+# What torch calls its operations: the first part whose words a name holds gets it.
+PARTS = {
+    "LSTM": ("rnn", "Rnn", "lstm"),
+    "embedding": ("embedding", "Embedding", "index_select"),
+    "optimizer, clipping": ("Adam", "adam", "norm", "clamp"),
+}
+
+# What a case starts from, "ids" or "texts", and a function that returns its seconds.
+Case = namedtuple("Case", "given time")
+
+
+def make_cases(texts, ids, y):
+    """Return the cases that run in this process, by name."""
+    n_tokens = len(ids.words) + 2
+    plain_ids = np.asarray(ids, dtype=np.int64)
+    pipeline = make_review_pipeline(
+        resample="passthrough",
+        vectorize__max_len=SIZE["max_len"],
+        vectorize__max_features=SIZE["n_words"],
+        lstm=make_classifier(),
+    )
+    cases = {}
+    for name, params in make_variants().items():
+        classifier = make_classifier(**params)
+        cases[name] = Case("ids", partial(time_call, classifier.fit, ids, y))
+    for precision in find_precisions():
+        floor = Floor(n_tokens, 2, precision)
+        cases[name_floor(precision)] = Case("ids", partial(floor.time_fit, ids, y))
+    net = make_skorch(n_tokens, 2)
+    cases[SKORCH] = Case("ids", partial(time_call, net.fit, plain_ids, y))
+    for name, fit in {
+        "skreviews, from texts": pipeline.fit,
+        BY_HAND: fit_by_hand,
+        TFIDF: make_tfidf().fit,
+    }.items():
+        cases[name] = Case("texts", partial(time_call, fit, texts, y))
+    return cases
+
+
+def make_worker_cases(workers, texts, ids, y):
+    """Return the cases that run in other environments, by name."""
+    cases = {}
+    for name, worker in workers.items():
+        labels, n_threads = y.tolist(), torch.get_num_threads()
+        if name == "Keras":
+            variant = worker.ask(
+                "prepare_fit",
+                ids=ids.tolist(),
+                y=labels,
+                n_tokens=len(ids.words) + 2,
+                n_threads=n_threads,
+                size=SIZE,
+            )
+            print(f"Keras with {variant}, the faster in a trial.")
+        else:
+            train = texts.tolist()
+            worker.ask("prepare", train=train, labels=labels, n_threads=n_threads)
+        given = "ids" if name == "Keras" else "texts"
+        cases[name] = Case(given, partial(worker.ask, "fit"))
+    return cases
+
+
+def time_of(cases):
+    return {name: case.time for name, case in cases.items()}
+
+
+def format_rows(cases, seconds, ids, rivals):
+    """Return a row for each case; ratios only to rivals that are given the same."""
+    rows = []
+    for name, case in cases.items():
+        row = [name, case.given, f"{seconds[name]:.2f}"]
+        row.append(f"{len(ids) / seconds[name]:,.0f}")
+        is_ids = case.given == "ids"
+        row.append(f"{np.count_nonzero(ids) / seconds[name]:,.0f}" if is_ids else "")
+        for rival in rivals:
+            known = rival in cases and cases[rival].given == case.given
+            row.append(f"{seconds[rival] / seconds[name]:.2f}" if known else "")
+        rows.append(row)
+    return rows
+
+
+def measure_short(repeats):
+    """Print what fit costs above the bare net where the steps are short."""
+    texts, y = read_rows("trec_train")
+    y = np.unique(y, return_inverse=True)[1]
+    ids = make_text_path(texts)(texts)
+    floor = Floor(len(ids.words) + 2, 6)
+    params = {"precision": "fp32"} if len(find_precisions()) > 1 else {}
+    classifier = make_classifier(max_epochs=SHORT_EPOCHS, **params)
+    cases = {
+        "fit": partial(time_call, classifier.fit, ids, y),
+        "floor": partial(floor.time_fit, ids, y, SHORT_EPOCHS),
+    }
+    median_in_turns(cases, 1)  # warm up
+    seconds = median_in_turns(cases, repeats)
+    n_steps = SHORT_EPOCHS * -(-len(ids) // BATCH_SIZE)
+    milliseconds = {name: 1000 * value / n_steps for name, value in seconds.items()}
+    return [
+        f"trec_train, {np.count_nonzero(ids) / len(ids):.0f} tokens a row",
+        f"{n_steps}",
+        f"{milliseconds['fit']:.2f}",
+        f"{milliseconds['floor']:.2f}",
+        f"{1 - seconds['floor'] / seconds['fit']:.0%}",
+    ]
+
+
+def measure_limits(ids, y, precision):
+    """Return a row on what the time of the bare net goes to."""
+    floor = Floor(len(ids.words) + 2, 2, precision)
+    batches = make_batches(ids, y)[:PROFILED_STEPS]
+    floor.train(batches)
+    seconds = time_call(floor.train, batches)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        floor.train(batches)
+    shares = share_out(profiler.key_averages())
+    flops = sum(count_flops(inputs["ids"].numel()) for inputs, _ in batches)
+    n_inputs = EMBEDDING_DIM + HIDDEN_SIZE
+    small = measure_product(BATCH_SIZE, n_inputs, 4 * HIDDEN_SIZE, precision)
+    large = measure_product(2048, 2048, 2048, precision)
+    rates = [flops / seconds, flops / seconds / shares["LSTM"], small, large]
+    return [
+        precision,
+        *(f"{rate / 1e9:.0f}" for rate in rates),
+        *(f"{share:.0%}" for share in shares.values()),
+    ]
+
+
+def count_flops(n_tokens):
+    """Return the operations of the LSTM: two directions, forward and twice backward."""
+    return 3 * 2 * 8 * HIDDEN_SIZE * (EMBEDDING_DIM + HIDDEN_SIZE) * n_tokens
+
+
+def share_out(events):
+    """Return the share of each part in the time."""
+    times = dict.fromkeys([*PARTS, "rest"], 0)
+    for event in events:
+        fitting = (p for p in PARTS if any(word in event.key for word in PARTS[p]))
+        times[next(fitting, "rest")] += event.self_cpu_time_total
+    return {part: time / sum(times.values()) for part, time in times.items()}
+
+
+def measure_product(n_rows, n_inner, n_columns, precision):
+    """Return the operations a second of a matrix product, the best of many runs."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    left = torch.randn(n_rows, n_inner).to(dtype)
+    right = torch.randn(n_inner, n_columns).to(dtype)
+    out = left @ right
+    flops = 2 * n_rows * n_inner * n_columns
+    n_calls = max(1, int(1e9 / flops))
+
+    def multiply():
+        for _ in range(n_calls):
+            torch.mm(left, right, out=out)
+
+    return flops * n_calls / min(time_call(multiply) for _ in range(10))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3, help="runs (default: 3)")
+    parser.add_argument("--rows", type=int, default=2000, help="(default: 2,000)")
+    args = parser.parse_args()
+    find_data()
+    print(describe_machine("torch", "skorch", "scikit-learn", "nltk"))
+    workers, skipped = start_workers()
+    texts, y = read_rows("imdb_train", args.rows)
+    ids = make_text_path(read_rows("imdb_train")[0])(texts)
+    print(
+        f"imdb_train: {len(ids):,} reviews, {np.count_nonzero(ids) / len(ids):.0f} "
+        f"tokens a review; {torch.get_num_threads()} threads; median of "
+        f"{args.repeats} runs."
+    )
+    few = slice(WARM_UP_ROWS)
+    median_in_turns(time_of(make_cases(texts[few], ids[few], y[few])), 1)
+    cases = make_cases(texts, ids, y)
+    cases |= make_worker_cases(workers, texts, ids, y)
+    seconds = median_in_turns(time_of(cases), args.repeats)
+    rivals = [*map(name_floor, find_precisions()), *RIVALS]
+    rows = format_rows(cases, seconds, ids, rivals)
+    header = ["one epoch", "given", "s", "reviews/s", "tokens/s"]
+    header += [f"x {rival}" for rival in rivals]
+    print()
+    print_table(header, [*rows, *([s, *[""] * (len(header) - 1)] for s in skipped)], 2)
+
+    print()
+    header = ["short texts", "steps", "fit, ms/step", "bare net, ms/step", "overhead"]
+    print_table(header, [measure_short(args.repeats)])
+
+    print()
+    header = ["GFLOP/s", "whole step", "its LSTM", "product 64", "product 2048"]
+    limits = [measure_limits(ids, y, precision) for precision in find_precisions()]
+    print_table([*header, *PARTS, "rest"], limits)
+
+
+if __name__ == "__main__":
+    main()
