@@ -6,7 +6,6 @@ what the wrapping costs on short texts, and what limits the bare net.
 """
 
 import argparse
-from collections import namedtuple
 from functools import partial
 
 import numpy as np
@@ -15,6 +14,7 @@ from common import (
     describe_machine,
     find_data,
     median_in_turns,
+    print_speeds,
     print_table,
     read_rows,
     time_call,
@@ -39,6 +39,7 @@ from torch.profiler import ProfilerActivity, profile
 from worker import start_workers
 
 from skreviews import make_review_pipeline
+from skreviews.neural_network import LSTMModule
 
 SKORCH = "plain skorch"
 BY_HAND = "by hand"
@@ -55,12 +56,9 @@ PARTS = {
     "optimizer, clipping": ("Adam", "adam", "norm", "clamp"),
 }
 
-# What a case starts from, "ids" or "texts", and a function that returns its seconds.
-Case = namedtuple("Case", "given time")
-
 
 def make_cases(texts, ids, y):
-    """Return the cases that run in this process, by name."""
+    """Return the cases that run in this process, by name and what they are given."""
     n_tokens = len(ids.words) + 2
     plain_ids = np.asarray(ids, dtype=np.int64)
     pipeline = make_review_pipeline(
@@ -72,61 +70,33 @@ def make_cases(texts, ids, y):
     cases = {}
     for name, params in make_variants().items():
         classifier = make_classifier(**params)
-        cases[name] = Case("ids", partial(time_call, classifier.fit, ids, y))
+        cases[name, "ids"] = partial(time_call, classifier.fit, ids, y)
     for precision in find_precisions():
-        floor = Floor(n_tokens, 2, precision)
-        cases[name_floor(precision)] = Case("ids", partial(floor.time_fit, ids, y))
+        floor = Floor(LSTMModule(n_tokens, 2), precision)
+        cases[name_floor(precision), "ids"] = partial(floor.time_fit, ids, y)
     net = make_skorch(n_tokens, 2)
-    cases[SKORCH] = Case("ids", partial(time_call, net.fit, plain_ids, y))
-    for name, fit in {
-        "skreviews, from texts": pipeline.fit,
-        BY_HAND: fit_by_hand,
-        TFIDF: make_tfidf().fit,
-    }.items():
-        cases[name] = Case("texts", partial(time_call, fit, texts, y))
+    cases[SKORCH, "ids"] = partial(time_call, net.fit, plain_ids, y)
+    cases["skreviews", "texts"] = partial(time_call, pipeline.fit, texts, y)
+    cases[BY_HAND, "texts"] = partial(time_call, fit_by_hand, texts, y)
+    cases[TFIDF, "texts"] = partial(time_call, make_tfidf().fit, texts, y)
     return cases
 
 
 def make_worker_cases(workers, texts, ids, y):
-    """Return the cases that run in other environments, by name."""
+    """Return the cases that run in other environments, likewise."""
     cases = {}
-    for name, worker in workers.items():
-        labels, n_threads = y.tolist(), torch.get_num_threads()
-        if name == "Keras":
-            variant = worker.ask(
-                "prepare_fit",
-                ids=ids.tolist(),
-                y=labels,
-                n_tokens=len(ids.words) + 2,
-                n_threads=n_threads,
-                size=SIZE,
-            )
-            print(f"Keras with {variant}, the faster in a trial.")
-        else:
-            train = texts.tolist()
-            worker.ask("prepare", train=train, labels=labels, n_threads=n_threads)
-        given = "ids" if name == "Keras" else "texts"
-        cases[name] = Case(given, partial(worker.ask, "fit"))
+    arguments = {"y": y.tolist(), "n_threads": torch.get_num_threads()}
+    if keras := workers.get("Keras"):
+        n_tokens = len(ids.words) + 2
+        variant = keras.ask(
+            "prepare_fit", ids=ids.tolist(), n_tokens=n_tokens, size=SIZE, **arguments
+        )
+        print(f"Keras with {variant}, the faster in a trial.")
+        cases["Keras", "ids"] = partial(keras.ask, "fit")
+    if fasttext := workers.get("fastText"):
+        fasttext.ask("prepare", train=texts.tolist(), **arguments)
+        cases["fastText", "texts"] = partial(fasttext.ask, "fit")
     return cases
-
-
-def time_of(cases):
-    return {name: case.time for name, case in cases.items()}
-
-
-def format_rows(cases, seconds, ids, rivals):
-    """Return a row for each case; ratios only to rivals that are given the same."""
-    rows = []
-    for name, case in cases.items():
-        row = [name, case.given, f"{seconds[name]:.2f}"]
-        row.append(f"{len(ids) / seconds[name]:,.0f}")
-        is_ids = case.given == "ids"
-        row.append(f"{np.count_nonzero(ids) / seconds[name]:,.0f}" if is_ids else "")
-        for rival in rivals:
-            known = rival in cases and cases[rival].given == case.given
-            row.append(f"{seconds[rival] / seconds[name]:.2f}" if known else "")
-        rows.append(row)
-    return rows
 
 
 def measure_short(repeats):
@@ -134,7 +104,7 @@ def measure_short(repeats):
     texts, y = read_rows("trec_train")
     y = np.unique(y, return_inverse=True)[1]
     ids = make_text_path(texts)(texts)
-    floor = Floor(len(ids.words) + 2, 6)
+    floor = Floor(LSTMModule(len(ids.words) + 2, 6))
     params = {"precision": "fp32"} if len(find_precisions()) > 1 else {}
     classifier = make_classifier(max_epochs=SHORT_EPOCHS, **params)
     cases = {
@@ -156,7 +126,7 @@ def measure_short(repeats):
 
 def measure_limits(ids, y, precision):
     """Return a row on what the time of the bare net goes to."""
-    floor = Floor(len(ids.words) + 2, 2, precision)
+    floor = Floor(LSTMModule(len(ids.words) + 2, 2), precision)
     batches = make_batches(ids, y)[:PROFILED_STEPS]
     floor.train(batches)
     seconds = time_call(floor.train, batches)
@@ -221,16 +191,13 @@ def main():
         f"{args.repeats} runs."
     )
     few = slice(WARM_UP_ROWS)
-    median_in_turns(time_of(make_cases(texts[few], ids[few], y[few])), 1)
+    median_in_turns(make_cases(texts[few], ids[few], y[few]), 1)
     cases = make_cases(texts, ids, y)
     cases |= make_worker_cases(workers, texts, ids, y)
-    seconds = median_in_turns(time_of(cases), args.repeats)
+    seconds = median_in_turns(cases, args.repeats)
     rivals = [*map(name_floor, find_precisions()), *RIVALS]
-    rows = format_rows(cases, seconds, ids, rivals)
-    header = ["one epoch", "given", "s", "reviews/s", "tokens/s"]
-    header += [f"x {rival}" for rival in rivals]
     print()
-    print_table(header, [*rows, *([s, *[""] * (len(header) - 1)] for s in skipped)], 2)
+    print_speeds("one epoch", seconds, len(ids), rivals, skipped)
 
     print()
     header = ["short texts", "steps", "fit, ms/step", "bare net, ms/step", "overhead"]

@@ -40,7 +40,7 @@ def time_call(function, *args):
 
 
 def median_in_turns(cases, repeats):
-    """Return the median of each case; a case returns the seconds that it took."""
+    """Return the median of each case, a function that returns the seconds it took."""
     seconds = {name: [] for name in cases}
     for _ in range(repeats):
         for name, case in cases.items():
@@ -71,6 +71,22 @@ def print_table(header, rows, n_names=1):
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         print(f"| {' | '.join(cells)} |")
+
+
+def print_speeds(title, seconds, n_rows, rivals, skipped):
+    """Print a table of seconds by name and what was given, such as "texts".
+
+    Ratios above 1 mean faster than the rival. A rival that was given something else
+    has none.
+    """
+    header = [title, "given", "s", "reviews/s", *(f"x {rival}" for rival in rivals)]
+    rows = []
+    for (name, given), value in seconds.items():
+        others = (seconds.get((rival, given)) for rival in rivals)
+        ratios = [f"{other / value:.2f}" if other else "" for other in others]
+        rows.append([name, given, f"{value:.2f}", f"{n_rows / value:,.0f}", *ratios])
+    rows += [[reason, *[""] * (len(header) - 1)] for reason in skipped]
+    print_table(header, rows, n_names=2)
 
 
 def _find_processor():

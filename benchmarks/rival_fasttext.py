@@ -20,8 +20,8 @@ path = Path(folder.name) / "train.txt"
 rival = {}  # what one function leaves for the next
 
 
-def prepare(train, labels, n_threads, test=()):
-    lines = zip(labels, map(join_lines, train), strict=True)
+def prepare(train, y, n_threads, test=()):
+    lines = zip(y, map(join_lines, train), strict=True)
     path.write_text("".join(f"__label__{label} {text}\n" for label, text in lines))
     rival["n_threads"] = n_threads
     rival["test"] = [join_lines(text) for text in test]

@@ -18,7 +18,6 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
-from skreviews.neural_network import LSTMModule
 from skreviews.neural_network._data import BucketedBatches, TokenDataset
 
 EMBEDDING_DIM = HIDDEN_SIZE = 100
@@ -94,9 +93,9 @@ class Floor:
     similar length, padded to the longest.
     """
 
-    def __init__(self, n_tokens, n_classes, precision="fp32", module=None):
-        self.module = module or LSTMModule(n_tokens, n_classes)
-        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=LR, fused=True)
+    def __init__(self, module, precision="fp32"):
+        self.module = module
+        self.optimizer = torch.optim.Adam(module.parameters(), lr=LR, fused=True)
         self.cast = partial(
             torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bf16"
         )
