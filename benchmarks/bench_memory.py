@@ -139,8 +139,8 @@ def main():
     packages = ["torch", "skorch", "scikit-learn", "pyarrow", "numpy"]
     print(call_fresh(describe_machine, *packages))
     print(
-        f"One epoch; a hidden size of {args.hidden_size}, where the default is 100: the "
-        "seconds hang on\nit, the memory of the data does not.\n"
+        f"One epoch; a hidden size of {args.hidden_size}, where the default is 100: "
+        "the seconds hang on\nit, the memory of the data does not.\n"
     )
     header = ["call", "reviews", "before it, MB", "peak, MB", "bytes/review"]
     header += ["bytes/further review", "s/1,000 reviews"]

@@ -25,6 +25,7 @@ from rivals import (
     find_precisions,
     make_classifier,
     make_sorted_batches,
+    make_text_path,
     make_tfidf,
     make_variants,
     name_floor,
@@ -36,6 +37,7 @@ from skreviews import make_review_pipeline
 TFIDF = "TF-IDF"
 RIVALS = ("Keras", TFIDF, "fastText")
 
+BATCH_SIZES = (32, 64, 128, 256)  # of the bare net, which takes the fastest
 SHORT_REVIEWS = 300
 
 
@@ -49,10 +51,12 @@ def make_cases(train, y, test):
         cases[name, "ids"] = partial(time_call, pipeline["lstm"].predict, ids)
     pipeline = fit_pipeline(train, y, SIZE["max_len"])
     for precision in find_precisions():
-        name, floor = name_floor(precision), make_floor(pipeline, precision)
-        cases[name, "texts"] = partial(floor_from_texts, floor, pipeline, test)
-        batches = make_sorted_batches(make_ids(pipeline, test))
-        cases[name, "ids"] = partial(time_call, floor.predict, batches)
+        floor = Floor(pipeline["lstm"].net_.module_, precision)
+        batches = find_batches(floor, make_ids(pipeline, test))
+        predict = partial(time_call, floor.predict, batches)
+        make = partial(time_call, make_ids, pipeline, test)
+        cases[name_floor(precision), "ids"] = predict
+        cases[name_floor(precision), "texts"] = partial(add_seconds, make, predict)
     tfidf = make_tfidf().fit(train, y)
     cases[TFIDF, "texts"] = partial(time_call, tfidf.predict, test)
     return cases
@@ -88,28 +92,34 @@ def fit_pipeline(texts, y, max_len="auto", **params):
     return pipeline.fit(texts, y)
 
 
-def make_floor(pipeline, precision="fp32"):
-    return Floor(pipeline["lstm"].net_.module_, precision)
-
-
 def make_ids(pipeline, texts):
     return pipeline["vectorize"].transform(pipeline["clean"].transform(texts))
 
 
-def floor_from_texts(floor, pipeline, texts):
-    """Return the seconds of the text path and the bare net, without the batching."""
-    batches = make_sorted_batches(make_ids(pipeline, texts))
-    return time_call(make_ids, pipeline, texts) + time_call(floor.predict, batches)
+def find_batches(floor, ids):
+    """Return the ready batches of the size that is fastest in a trial."""
+    choices = {size: make_sorted_batches(ids, size) for size in BATCH_SIZES}
+    trials = {
+        size: partial(time_call, floor.predict, batches)
+        for size, batches in choices.items()
+    }
+    median_in_turns(trials, 1)  # warm up
+    seconds = median_in_turns(trials, 3)
+    return choices[min(seconds, key=seconds.get)]
+
+
+def add_seconds(*cases):
+    return sum(case() for case in cases)
 
 
 def measure_single(n_train):
     """Return the rows on one review at a time."""
     texts, y = read_rows("app_reviews_train", n_train)
     pipeline = fit_pipeline(texts, y)
-    floor = make_floor(pipeline)
+    floor = Floor(pipeline["lstm"].net_.module_)
     seconds = []
     for text in read_rows("app_reviews_test", SHORT_REVIEWS)[0]:
-        batches = make_sorted_batches(make_ids(pipeline, [text]))
+        batches = make_sorted_batches(make_ids(pipeline, [text]), 1)
         for _ in range(2):  # the first is to warm up
             timed = [
                 time_call(pipeline.predict, [text]),
@@ -138,9 +148,10 @@ def main():
     workers, skipped = start_workers()
     train, y = read_rows("imdb_train", args.train_rows)
     test, _ = read_rows("imdb_test", args.rows)
+    n_tokens = np.count_nonzero(make_text_path(train)(test))
     print(
-        f"imdb_test: {len(test):,} reviews; {torch.get_num_threads()} threads; median "
-        f"of {args.repeats} runs."
+        f"imdb_test: {len(test):,} reviews of {n_tokens / len(test):.0f} tokens; "
+        f"{torch.get_num_threads()} threads; median of {args.repeats} runs."
     )
     cases = make_cases(train, y, test)
     cases |= make_worker_cases(workers, train, y, test)
@@ -148,7 +159,7 @@ def main():
     seconds = median_in_turns(cases, args.repeats)
     rivals = [*map(name_floor, find_precisions()), *RIVALS]
     print()
-    print_speeds("predict", seconds, len(test), rivals, skipped)
+    print_speeds("predict", seconds, len(test), n_tokens, rivals, skipped)
 
     print()
     header = ["one review", "median, ms", "95 %, ms", "x text path + bare net"]

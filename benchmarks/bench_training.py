@@ -6,6 +6,7 @@ what the wrapping costs on short texts, and what limits the bare net.
 """
 
 import argparse
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -27,6 +28,7 @@ from rivals import (
     Floor,
     find_precisions,
     fit_by_hand,
+    kept_memory,
     make_batches,
     make_classifier,
     make_skorch,
@@ -41,6 +43,7 @@ from worker import start_workers
 from skreviews import make_review_pipeline
 from skreviews.neural_network import LSTMModule
 
+PLAIN_FLOOR = "bare net, fp32, as it is written"
 SKORCH = "plain skorch"
 BY_HAND = "by hand"
 TFIDF = "TF-IDF"
@@ -49,11 +52,12 @@ RIVALS = (SKORCH, "Keras", BY_HAND, TFIDF, "fastText")
 WARM_UP_ROWS = 2 * BATCH_SIZE
 SHORT_EPOCHS = 5
 PROFILED_STEPS = 8
-# What torch calls its operations: the first part whose words a name holds gets it.
+# What torch's profiler calls the work of each part, forward and backward.
+BACKWARD = "autograd::engine::evaluate_function: "
 PARTS = {
-    "LSTM": ("rnn", "Rnn", "lstm"),
-    "embedding": ("embedding", "Embedding", "index_select"),
-    "optimizer, clipping": ("Adam", "adam", "norm", "clamp"),
+    "LSTM": ["aten::lstm", BACKWARD + "MkldnnRnnLayerBackward0"],
+    "embedding": ["aten::embedding", BACKWARD + "EmbeddingBackward0"],
+    "optimizer": ["Optimizer.step#Adam.step", "Optimizer.zero_grad#Adam.zero_grad"],
 }
 
 
@@ -74,6 +78,9 @@ def make_cases(texts, ids, y):
     for precision in find_precisions():
         floor = Floor(LSTMModule(n_tokens, 2), precision)
         cases[name_floor(precision), "ids"] = partial(floor.time_fit, ids, y)
+    if kept_memory is not nullcontext:
+        floor = Floor(LSTMModule(n_tokens, 2), keep_memory=False)
+        cases[PLAIN_FLOOR, "ids"] = partial(floor.time_fit, ids, y)
     net = make_skorch(n_tokens, 2)
     cases[SKORCH, "ids"] = partial(time_call, net.fit, plain_ids, y)
     cases["skreviews", "texts"] = partial(time_call, pipeline.fit, texts, y)
@@ -133,7 +140,7 @@ def measure_limits(ids, y, precision):
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         floor.train(batches)
     shares = share_out(profiler.key_averages())
-    flops = sum(count_flops(inputs["ids"].numel()) for inputs, _ in batches)
+    flops = sum(count_flops(batch.numel()) for batch, _ in batches)
     n_inputs = EMBEDDING_DIM + HIDDEN_SIZE
     small = measure_product(BATCH_SIZE, n_inputs, 4 * HIDDEN_SIZE, precision)
     large = measure_product(2048, 2048, 2048, precision)
@@ -152,11 +159,12 @@ def count_flops(n_tokens):
 
 def share_out(events):
     """Return the share of each part in the time."""
-    times = dict.fromkeys([*PARTS, "rest"], 0)
-    for event in events:
-        fitting = (p for p in PARTS if any(word in event.key for word in PARTS[p]))
-        times[next(fitting, "rest")] += event.self_cpu_time_total
-    return {part: time / sum(times.values()) for part, time in times.items()}
+    total = sum(event.self_cpu_time_total for event in events)
+    times = {event.key: event.cpu_time_total for event in events}
+    shares = {
+        part: sum(times.get(name, 0) for name in PARTS[part]) / total for part in PARTS
+    }
+    return shares | {"rest": 1 - sum(shares.values())}
 
 
 def measure_product(n_rows, n_inner, n_columns, precision):
@@ -185,10 +193,10 @@ def main():
     workers, skipped = start_workers()
     texts, y = read_rows("imdb_train", args.rows)
     ids = make_text_path(read_rows("imdb_train")[0])(texts)
+    n_tokens = np.count_nonzero(ids)
     print(
-        f"imdb_train: {len(ids):,} reviews, {np.count_nonzero(ids) / len(ids):.0f} "
-        f"tokens a review; {torch.get_num_threads()} threads; median of "
-        f"{args.repeats} runs."
+        f"imdb_train: {len(ids):,} reviews of {n_tokens / len(ids):.0f} tokens; "
+        f"{torch.get_num_threads()} threads; median of {args.repeats} runs."
     )
     few = slice(WARM_UP_ROWS)
     median_in_turns(make_cases(texts[few], ids[few], y[few]), 1)
@@ -197,7 +205,7 @@ def main():
     seconds = median_in_turns(cases, args.repeats)
     rivals = [*map(name_floor, find_precisions()), *RIVALS]
     print()
-    print_speeds("one epoch", seconds, len(ids), rivals, skipped)
+    print_speeds("one epoch", seconds, len(ids), n_tokens, rivals, skipped)
 
     print()
     header = ["short texts", "steps", "fit, ms/step", "bare net, ms/step", "overhead"]

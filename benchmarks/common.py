@@ -73,18 +73,21 @@ def print_table(header, rows, n_names=1):
         print(f"| {' | '.join(cells)} |")
 
 
-def print_speeds(title, seconds, n_rows, rivals, skipped):
-    """Print a table of seconds by name and what was given, such as "texts".
+def print_speeds(title, seconds, n_rows, n_tokens, rivals, skipped):
+    """Print a table of seconds by name and what was given, "texts" or "ids".
 
     Ratios above 1 mean faster than the rival. A rival that was given something else
-    has none.
+    has none. Tokens are those of the ids, without padding.
     """
-    header = [title, "given", "s", "reviews/s", *(f"x {rival}" for rival in rivals)]
+    header = [title, "given", "s", "reviews/s", "tokens/s"]
+    header += [f"x {rival}" for rival in rivals]
     rows = []
     for (name, given), value in seconds.items():
+        tokens = f"{n_tokens / value:,.0f}" if given == "ids" else ""
         others = (seconds.get((rival, given)) for rival in rivals)
         ratios = [f"{other / value:.2f}" if other else "" for other in others]
-        rows.append([name, given, f"{value:.2f}", f"{n_rows / value:,.0f}", *ratios])
+        speeds = [f"{value:.2f}", f"{n_rows / value:,.0f}", tokens]
+        rows.append([name, given, *speeds, *ratios])
     rows += [[reason, *[""] * (len(header) - 1)] for reason in skipped]
     print_table(header, rows, n_names=2)
 

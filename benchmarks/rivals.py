@@ -4,6 +4,7 @@ All nets have the size that is written here. What lives in another environment s
 in `rival_keras.py` and `rival_fasttext.py`.
 """
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -18,12 +19,16 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
-from skreviews.neural_network._data import BucketedBatches, TokenDataset
+
+try:
+    from skreviews.neural_network._cpu import flushed_denormals, kept_memory
+except ImportError:  # a version that leaves both as they are
+    flushed_denormals = kept_memory = nullcontext
 
 EMBEDDING_DIM = HIDDEN_SIZE = 100
 BATCH_SIZE = 64
-PREDICT_BATCH_SIZE = 128
 LR = 2e-3
+POOL_SIZE = 50 * BATCH_SIZE  # rows that are sorted by length together
 SIZE = {
     "n_words": 30_000,
     "max_len": 400,
@@ -89,13 +94,14 @@ def name_floor(precision):
 class Floor:
     """The net of skreviews in a bare loop: nothing else can be left out.
 
-    Batches are made before the clock starts, as skreviews makes them: of rows of
-    similar length, padded to the longest.
+    Its batches are made before the clock starts. It trains with what skreviews asks of
+    the C library's memory, too, unless `keep_memory` is False.
     """
 
-    def __init__(self, module, precision="fp32"):
+    def __init__(self, module, precision="fp32", keep_memory=True):
         self.module = module
         self.optimizer = torch.optim.Adam(module.parameters(), lr=LR, fused=True)
+        self.keep_memory = kept_memory if keep_memory else nullcontext
         self.cast = partial(
             torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bf16"
         )
@@ -106,32 +112,53 @@ class Floor:
 
     def train(self, batches):
         self.module.train()
-        for inputs, y in batches:
-            self.optimizer.zero_grad()
-            with self.cast():
-                outputs = self.module(**inputs)
-            nn.functional.cross_entropy(outputs.float(), y).backward()
-            nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
-            self.optimizer.step()
+        with flushed_denormals(), self.keep_memory():
+            for ids, y in batches:
+                self.optimizer.zero_grad()
+                with self.cast():
+                    outputs = self.module(ids)
+                nn.functional.cross_entropy(outputs.float(), y).backward()
+                nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
+                self.optimizer.step()
 
     def predict(self, batches):
         self.module.eval()
-        with torch.inference_mode(), self.cast():
-            return [self.module(**inputs).argmax(1) for inputs, _ in batches]
+        with flushed_denormals(), torch.inference_mode(), self.cast():
+            return [self.module(ids).argmax(1) for ids in batches]
 
 
 def make_batches(ids, y):
-    """Return the padded batches of an epoch, of rows of similar length."""
-    dataset = TokenDataset.from_rows(ids, SIZE["n_words"] + 2)
-    dataset.y = y
-    return list(BucketedBatches(dataset, BATCH_SIZE, shuffle=True))
+    """Return the batches of an epoch: rows of similar length, in a random order."""
+    rng = np.random.default_rng(0)
+    lengths = np.count_nonzero(ids, axis=1)
+    rows = rng.permutation(len(ids))
+    batches = []
+    for start in range(0, len(rows), POOL_SIZE):
+        pool = rows[start : start + POOL_SIZE]
+        pool = pool[lengths[pool].argsort(kind="stable")]
+        batches += np.split(pool, range(BATCH_SIZE, len(pool), BATCH_SIZE))
+    rng.shuffle(batches)
+    y = torch.from_numpy(y)
+    return [(_cut(ids[batch]), y[batch]) for batch in batches]
 
 
-def make_sorted_batches(ids):
-    """Return the padded batches to predict, of rows sorted by length."""
-    rows = np.count_nonzero(ids, axis=1).argsort(kind="stable")
-    dataset = TokenDataset.from_rows(ids[rows], SIZE["n_words"] + 2)
-    return list(BucketedBatches(dataset, PREDICT_BATCH_SIZE))
+def make_sorted_batches(ids, batch_size):
+    """Return the batches to predict: the rows sorted by length."""
+    ids = ids[np.count_nonzero(ids, axis=1).argsort(kind="stable")]
+    starts = range(0, len(ids), batch_size)
+    return [_cut(ids[start : start + batch_size]) for start in starts]
+
+
+def _cut(ids):
+    """Return the rows without the columns that are padding in all, as a tensor.
+
+    The length is rounded up, long ones to a multiple of 8: oneDNN keeps a primitive
+    for every shape.
+    """
+    longest = max(1, int(np.count_nonzero(ids, axis=1).max()))
+    multiple = min(8, 2 ** max(0, longest.bit_length() - 4))
+    longest = -(-longest // multiple) * multiple
+    return torch.from_numpy(np.array(ids[:, :longest]))
 
 
 class PaddedLSTM(nn.Module):

@@ -38,6 +38,7 @@ class Worker:
         # -E: this process's PYTHONPATH is not for the other Python.
         command = [python, "-E", str(Path(__file__).with_name(script))]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._script = script
         self._process = subprocess.Popen(command, text=True, **pipes)
         print(self._read())
 
@@ -50,7 +51,7 @@ class Worker:
     def _read(self):
         line = self._process.stdout.readline()
         if not line:
-            raise EOFError(f"{' '.join(self._process.args)} ended")
+            raise EOFError(f"{self._script} has ended")
         return json.loads(line)
 
 
