@@ -107,7 +107,7 @@ def make_worker_cases(workers, texts, ids, y):
 
 
 def measure_short(repeats):
-    """Print what fit costs above the bare net where the steps are short."""
+    """Return the row on what fit costs above the bare net where steps are short."""
     texts, y = read_rows("trec_train")
     y = np.unique(y, return_inverse=True)[1]
     ids = make_text_path(texts)(texts)
