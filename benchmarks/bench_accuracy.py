@@ -6,33 +6,22 @@ pipeline are means over the seeds; the baseline has no seed and is fitted once.
 
 import argparse
 import sys
-from time import perf_counter
 
 import numpy as np
-import pandas as pd
 import torch
-from common import describe_machine, find_data, print_table
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from common import describe_machine, find_data, print_table, read_rows, time_call
+from rivals import make_tfidf
 from sklearn.metrics import (
     accuracy_score,
     cohen_kappa_score,
     f1_score,
     mean_absolute_error,
 )
-from sklearn.pipeline import make_pipeline
 
 from skreviews import make_review_pipeline
 
 HEADER = ["data", "model", "accuracy", "macro-F1", "QWK", "MAE", "fit, s"]
 STARS = ["app_reviews"]  # their labels are ordered
-
-
-def make_baseline():
-    return make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
-        LogisticRegression(C=10, max_iter=1000),
-    )
 
 
 def make_models(data, seeds):
@@ -44,15 +33,8 @@ def make_models(data, seeds):
         models['resample="passthrough"'] = [
             make_review_pipeline(random_state=s, resample="passthrough") for s in seeds
         ]
-    models["TF-IDF + LogisticRegression"] = [make_baseline()]
+    models["TF-IDF + LogisticRegression"] = [make_tfidf()]
     return models
-
-
-def read_split(data, part, n_rows):
-    frame = pd.read_parquet(find_data() / f"{data}_{part}.parquet")
-    if n_rows is not None and n_rows < len(frame):
-        frame = frame.sample(n_rows, random_state=0)
-    return frame["text"], frame["label"]
 
 
 def score(y_true, y_pred, ordered):
@@ -65,11 +47,9 @@ def score(y_true, y_pred, ordered):
 
 def measure(model, data, n_rows):
     """Fit and score one model; return the scores and the seconds of the fit."""
-    X_train, y_train = read_split(data, "train", n_rows)
-    start = perf_counter()
-    model.fit(X_train, y_train)
-    seconds = perf_counter() - start
-    X_test, y_test = read_split(data, "test", n_rows)
+    X_train, y_train = read_rows(f"{data}_train", n_rows)
+    seconds = time_call(model.fit, X_train, y_train)
+    X_test, y_test = read_rows(f"{data}_test", n_rows)
     return [*score(y_test, model.predict(X_test), data in STARS), seconds]
 
 

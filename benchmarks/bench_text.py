@@ -6,14 +6,18 @@ All rows are timed in turns in one process; each gets the median of its runs.
 import argparse
 import html
 import re
-from statistics import median
-from time import perf_counter
+from functools import partial
 
 import pandas as pd
-from common import describe_machine, find_data, print_table
-from nltk.stem import PorterStemmer
-from nltk.tokenize import TreebankWordTokenizer
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
+from common import (
+    describe_machine,
+    find_data,
+    median_in_turns,
+    print_table,
+    time_call,
+)
+from rival_nltk import stem_words
+from sklearn.feature_extraction.text import CountVectorizer
 
 from skreviews import SequenceVectorizer, TextCleaner
 
@@ -47,10 +51,8 @@ def clean_with_re(texts):
 
 
 def stem_with_nltk(texts):
-    tokenize, stem = TreebankWordTokenizer().tokenize, PorterStemmer().stem
     for text in texts:
-        words = (word for word in tokenize(text) if word not in ENGLISH_STOP_WORDS)
-        " ".join([stem(word) for word in words])
+        stem_words(text)
 
 
 def make_cases(raw):
@@ -86,14 +88,10 @@ def make_cases(raw):
 
 def measure(cases, repeats):
     """Return the median speed of each case in MB of UTF-8 a second."""
-    seconds = {name: [] for name, _, _ in cases}
-    for _ in range(repeats):
-        for name, texts, function in cases:
-            start = perf_counter()
-            function(texts)
-            seconds[name].append(perf_counter() - start)
+    timed = {name: partial(time_call, call, texts) for name, texts, call in cases}
+    seconds = median_in_turns(timed, repeats)
     sizes = {name: sum(len(t.encode()) for t in texts) for name, texts, _ in cases}
-    return {name: sizes[name] / 1e6 / median(seconds[name]) for name in seconds}
+    return {name: sizes[name] / 1e6 / seconds[name] for name in seconds}
 
 
 def main():

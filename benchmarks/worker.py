@@ -1,0 +1,64 @@
+"""Both ends of a pipe to a rival that lives in another Python.
+
+Each question and each answer is one line of JSON. The other process stays alive, so
+that its rival takes its turn between those of this one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+RIVALS = {
+    "Keras": ("rival_keras.py", "SKREVIEWS_KERAS_PYTHON"),
+    "fastText": ("rival_fasttext.py", "SKREVIEWS_FASTTEXT_PYTHON"),
+}
+
+
+def start_workers():
+    """Return the rivals that are there, by name, and why the others are skipped."""
+    workers, skipped = {}, []
+    for name, (script, variable) in RIVALS.items():
+        python = os.environ.get(variable)
+        if not python:
+            skipped.append(f"{name}: skipped, {variable} is not set")
+            continue
+        try:
+            workers[name] = Worker(python, script)
+        except (OSError, EOFError) as error:
+            skipped.append(f"{name}: skipped, {error}")
+    return workers, skipped
+
+
+class Worker:
+    """A script of this folder, run by another Python."""
+
+    def __init__(self, python, script):
+        # -E: this process's PYTHONPATH is not for the other Python.
+        command = [python, "-E", str(Path(__file__).with_name(script))]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._script = script
+        self._process = subprocess.Popen(command, text=True, **pipes)
+        print(self._read())
+
+    def ask(self, name, **arguments):
+        """Let the other process call its function of this name."""
+        self._process.stdin.write(json.dumps([name, arguments]) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self):
+        line = self._process.stdout.readline()
+        if not line:
+            raise EOFError(f"{self._script} has ended")
+        return json.loads(line)
+
+
+def serve(versions, **functions):
+    """Answer questions until there are no more; only answers go to standard output."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    print(json.dumps(versions), file=answers, flush=True)
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        print(json.dumps(functions[name](**arguments)), file=answers, flush=True)
