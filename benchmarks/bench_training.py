@@ -6,7 +6,6 @@ what the wrapping costs on short texts, and what limits the bare net.
 """
 
 import argparse
-from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -28,7 +27,6 @@ from rivals import (
     Floor,
     find_precisions,
     fit_by_hand,
-    kept_memory,
     make_batches,
     make_classifier,
     make_skorch,
@@ -78,9 +76,8 @@ def make_cases(texts, ids, y):
     for precision in find_precisions():
         floor = Floor(LSTMModule(n_tokens, 2), precision)
         cases[name_floor(precision), "ids"] = partial(floor.time_fit, ids, y)
-    if kept_memory is not nullcontext:
-        floor = Floor(LSTMModule(n_tokens, 2), keep_memory=False)
-        cases[PLAIN_FLOOR, "ids"] = partial(floor.time_fit, ids, y)
+    floor = Floor(LSTMModule(n_tokens, 2), keep_memory=False)
+    cases[PLAIN_FLOOR, "ids"] = partial(floor.time_fit, ids, y)
     net = make_skorch(n_tokens, 2)
     cases[SKORCH, "ids"] = partial(time_call, net.fit, plain_ids, y)
     cases["skreviews", "texts"] = partial(time_call, pipeline.fit, texts, y)
@@ -112,8 +109,7 @@ def measure_short(repeats):
     y = np.unique(y, return_inverse=True)[1]
     ids = make_text_path(texts)(texts)
     floor = Floor(LSTMModule(len(ids.words) + 2, 6))
-    params = {"precision": "fp32"} if len(find_precisions()) > 1 else {}
-    classifier = make_classifier(max_epochs=SHORT_EPOCHS, **params)
+    classifier = make_classifier(max_epochs=SHORT_EPOCHS, precision="fp32")
     cases = {
         "fit": partial(time_call, classifier.fit, ids, y),
         "floor": partial(floor.time_fit, ids, y, SHORT_EPOCHS),

@@ -19,11 +19,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
-
-try:
-    from skreviews.neural_network._cpu import flushed_denormals, kept_memory
-except ImportError:  # a version that leaves both as they are
-    flushed_denormals = kept_memory = nullcontext
+from skreviews.neural_network._cpu import flushed_denormals, kept_memory
+from skreviews.neural_network._precision import find_precision
 
 EMBEDDING_DIM = HIDDEN_SIZE = 100
 BATCH_SIZE = 64
@@ -63,28 +60,20 @@ def make_text_path(texts):
 
 
 def make_variants():
-    """Return the parameters of each row of skreviews, as far as it has them."""
-    known = LSTMClassifier().get_params()
-    variants = [{"precision": "fp32"}, {"precision": "bf16"}, {"segment_len": 50}]
-    if not _has_bf16():
-        variants.pop(1)
-    named = {
-        f"skreviews, {name}={value}": {name: value}
-        for variant in variants
-        for name, value in variant.items()
-        if name in known
-    }
+    """Return the parameters of each row of skreviews."""
+    variants = [("precision", name) for name in find_precisions()]
+    variants.append(("segment_len", 50))
+    named = {f"skreviews, {name}={value}": {name: value} for name, value in variants}
     return {"skreviews": {}} | named
 
 
 def find_precisions():
-    """Return the precisions that the bare net runs in."""
-    with_bf16 = "precision" in LSTMClassifier().get_params() and _has_bf16()
-    return ["fp32", "bf16"] if with_bf16 else ["fp32"]
-
-
-def _has_bf16():
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    """Return the precisions that this processor has."""
+    try:
+        find_precision("bf16", torch.device("cpu"))
+    except ValueError:
+        return ["fp32"]
+    return ["fp32", "bf16"]
 
 
 def name_floor(precision):

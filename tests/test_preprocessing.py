@@ -5,10 +5,13 @@ import pickle
 import re
 import unicodedata
 from collections import Counter, OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, StrEnum
 from html.entities import html5
 from types import MappingProxyType
+from unittest.mock import patch
 
+import joblib
 import nltk
 import numpy as np
 import pandas as pd
@@ -1216,6 +1219,16 @@ def test_the_size_of_the_slices_changes_no_id(texts):
         ids = SequenceVectorizer(min_df=1).fit_transform(texts)
     assert ids.words == expected.words
     assert_array_equal(ids, expected)
+
+
+def test_parallel_jobs_share_the_cores():
+    def count_threads():
+        with patch.object(_texts, "ThreadPoolExecutor", wraps=ThreadPoolExecutor) as p:
+            SequenceVectorizer().fit(["good app"] * 5000)
+        return p.call_args.args[0]
+
+    n_threads = joblib.Parallel(n_jobs=2)([joblib.delayed(count_threads)()] * 2)
+    assert 2 * max(n_threads) <= max(2, joblib.cpu_count())
 
 
 @given(texts=DOCUMENTS)

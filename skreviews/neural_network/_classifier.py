@@ -450,7 +450,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self._check_same_words(X)
         device = find_device(self.device, or_cpu=True)
         precision = find_precision(self.precision, device, or_fp32=True)
-        dataset = TokenDataset.from_rows(ids, self.n_tokens_).to(device)
+        dataset = TokenDataset.from_rows(ids, self.n_tokens_)
         with limited_threads(self.n_threads), flushed_denormals():
             return self._move_net(device, precision).predict_proba(dataset)
 

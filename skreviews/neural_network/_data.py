@@ -79,9 +79,22 @@ class TokenDataset(Dataset):
 
     def __getitems__(self, rows):
         """Return the batch of these rows, as skorch wants it: inputs and labels."""
-        longest = _round_up((self.offsets[rows + 1] - self.offsets[rows]).max())
+        return next(self.batches([rows]))
+
+    def batches(self, groups):
+        """Yield the batch of each group of rows, a list of ndarrays.
+
+        The rows go to the device all at once: to send a GPU something at each step is
+        to wait for it.
+        """
+        lengths = self.lengths()
+        all_rows = torch.from_numpy(np.concatenate(groups)).to(self.device)
+        on_device = all_rows.split([len(rows) for rows in groups])
+        for rows, rows_on_device in zip(groups, on_device, strict=True):
+            yield self._gather(rows_on_device, _round_up(lengths[rows].max()))
+
+    def _gather(self, rows, longest):
         tensors = self._tensors
-        rows = torch.from_numpy(rows).to(tensors["ids"].device)
         columns = torch.arange(longest, device=rows.device)
         # Beyond a row's end any place serves: it becomes padding.
         places = tensors["starts"][rows, None] + columns
@@ -195,7 +208,7 @@ class BucketedBatches:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self):
-        return map(self.dataset.__getitems__, self._shuffle())
+        return self.dataset.batches(self._shuffle())
 
     def _shuffle(self):
         random_state = np.random.default_rng(torch.randint(2**62, ()).item())
@@ -228,8 +241,12 @@ class OrderedBatches:
         self.dataset = dataset
 
     def __iter__(self):
+        return self.dataset.batches(self._cut())
+
+    def _cut(self):
         lengths = self.dataset.lengths()
         most = max_places(self.dataset.device)
+        batches = []
         start = 0
         while start < len(lengths):
             # No more rows than places, as each has a token.
@@ -237,8 +254,9 @@ class OrderedBatches:
             longest = _round_up(longest)
             places = longest * np.arange(1, len(longest) + 1)
             n_rows = max(1, np.searchsorted(places, most, side="right"))
-            yield self.dataset.__getitems__(np.arange(start, start + n_rows))
+            batches.append(np.arange(start, start + n_rows))
             start += n_rows
+        return batches
 
 
 def split_batch(inputs, y):

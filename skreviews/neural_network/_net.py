@@ -69,8 +69,9 @@ class WeightedNet(NeuralNetClassifier):
     def predict_proba(self, X):
         """Return the probabilities of the rows of a dataset, in their order."""
         order = np.argsort(X.lengths(), kind="stable")
-        batches = OrderedBatches(X.take(order).to(X.device))
-        self._set_training(False)
+        batches = OrderedBatches(X.take(order).to(self.device))
+        if self.module_.training:  # to ask takes less time than to set
+            self._set_training(False)
         with torch.inference_mode():
             sorted_rows = torch.cat(
                 [self.infer(inputs).softmax(1) for inputs, _ in batches]

@@ -68,7 +68,10 @@ def check_ids(X, estimator):
             "X holds texts, not token ids. Put a SequenceVectorizer before the "
             "classifier, or use make_review_pipeline."
         )
-    ids = check_array(X, input_name="X", estimator=estimator)
+    if isinstance(X, TokenIds) and X.ndim == 2 and X.size and X.dtype.kind in "iu":
+        ids = np.asarray(X)  # check_array takes as long as a short review's LSTM
+    else:
+        ids = check_array(X, input_name="X", estimator=estimator)
     if ids.dtype.kind == "f":
         _refuse(ids, ids != np.floor(ids), "is not a whole number")
     if ids.dtype.kind != "b":

@@ -69,8 +69,8 @@ def check_texts(X, *, missing="error"):
 def map_chunks(function, texts):
     """Apply `function` to slices of an Arrow array, in threads, in order.
 
-    Arrow's kernels release the GIL. Cores are counted by joblib, which knows the
-    limits of containers and of its own workers.
+    Arrow's kernels release the GIL. joblib counts the cores that a container has, and
+    Arrow keeps to OMP_NUM_THREADS, which joblib sets in its worker processes.
 
     Returns
     -------
@@ -82,7 +82,8 @@ def map_chunks(function, texts):
     ]
     if len(chunks) == 1:  # to count the cores takes as long as to split a review
         return [function(chunks[0])]
-    with ThreadPoolExecutor(min(len(chunks), joblib.cpu_count())) as pool:
+    n_threads = min(len(chunks), joblib.cpu_count(), pa.cpu_count())
+    with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, chunks))
 
 
