@@ -2,6 +2,7 @@
 
 import enum
 import pickle
+import threading
 import warnings
 
 import joblib
@@ -240,7 +241,7 @@ def test_a_prediction_depends_on_nothing_but_its_row(ids, monkeypatch):
     together = classifier.predict_proba(X)
     alone = np.vstack([classifier.predict_proba(X[i : i + 1]) for i in range(20)])
     np.testing.assert_allclose(alone, together[:20], rtol=0, atol=1e-5)
-    monkeypatch.setitem(_data._MAX_PLACES, "cpu", 64)
+    monkeypatch.setitem(_data._PREDICTION_PLACES, "cpu", 64)
     np.testing.assert_allclose(
         classifier.predict_proba(X[::-1])[::-1], together, rtol=0, atol=1e-5
     )
@@ -670,6 +671,7 @@ def test_the_users_interrupt_ends_fit(ids):
 # ---- Speed, and what it must not change
 
 PLAIN = SMALL | {"dropout": 0.0, "embedding_dropout": 0.0, "precision": "fp32"}
+PLAIN |= {"validation_fraction": None}
 
 
 class Spy(Callback):
@@ -747,7 +749,7 @@ def test_gradients_have_gradients(rows):
 def test_a_batch_that_is_too_large_is_trained_on_in_parts(ids, monkeypatch):
     X, y = ids
     whole = LSTMClassifier(**PLAIN, random_state=0).fit(X, y)
-    monkeypatch.setitem(_data._MAX_PLACES, "cpu", 100)
+    monkeypatch.setitem(_data._TRAINING_PLACES, "cpu", 100)
     parts = LSTMClassifier(**PLAIN, random_state=0)
     seen = []
     forward = LSTMModule.forward
@@ -850,8 +852,26 @@ def test_n_threads_holds_in_fit_and_predict_and_is_restored(ids, monkeypatch):
 
     monkeypatch.setattr(LSTMModule, "forward", spied)
     classifier.predict(ids[0])
-    assert set(seen) == {(other, True)}
+    assert set(seen) == {(1, True)}
     assert (torch.get_num_threads(), _flushes_denormals()) == (before, False)
+
+
+def test_a_prediction_is_the_same_with_any_number_of_threads(ids, monkeypatch):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0, n_threads=1).fit(X, y)
+    monkeypatch.setitem(_data._PREDICTION_PLACES, "cpu", 64)
+    expected = classifier.predict_proba(X)
+    names = set()
+    forward = LSTMModule.forward
+
+    def spied(self, x):
+        names.add(threading.current_thread().name)
+        return forward(self, x)
+
+    monkeypatch.setattr(LSTMModule, "forward", spied)
+    found = classifier.set_params(n_threads=3).predict_proba(X)
+    np.testing.assert_array_equal(found, expected)
+    assert 1 < len(names) <= 3
 
 
 @pytest.mark.parametrize("flushed", [False, True])

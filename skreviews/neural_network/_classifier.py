@@ -27,7 +27,7 @@ from skreviews.neural_network._cpu import (
 )
 from skreviews.neural_network._data import (
     BucketedBatches,
-    OrderedBatches,
+    SortedBatches,
     TokenDataset,
     hold_out,
     make_dataset,
@@ -427,8 +427,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        check_is_fitted(self)
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X):
         """Return the probability of each label for each row.
@@ -573,7 +573,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "max_epochs": max_epochs,
             "batch_size": batch_size,
             "iterator_train": BucketedBatches,
-            "iterator_valid": OrderedBatches,
+            "iterator_valid": SortedBatches,
             "train_split": None if valid is None else predefined_split(valid),
             "classes": np.arange(n_classes),
             "precision": self.precision,

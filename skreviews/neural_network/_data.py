@@ -13,7 +13,9 @@ _POOL_BATCHES = 50
 # Places for tokens, real or padding, that the net takes at once, so that long reviews
 # do not exhaust the memory: a place takes 12 KB in training by default. More of them
 # run no faster on a CPU; a GPU has more to fill.
-_MAX_PLACES = {"cpu": 2**15, "mps": 2**17, "cuda": 2**18}
+_TRAINING_PLACES = {"cpu": 2**15, "mps": 2**17, "cuda": 2**18}
+# In prediction each CPU thread has a batch of its own.
+_PREDICTION_PLACES = _TRAINING_PLACES | {"cpu": 2**13}
 # Whole-number weights repeat rows; beyond this many times the rows they weigh the loss.
 _MAX_REPETITION = 10
 # Lengths are rounded up to a multiple of this, short ones of less: oneDNN makes and
@@ -39,6 +41,7 @@ class TokenDataset(Dataset):
     def __init__(self, ids, offsets, y=None, sample_weight=None):
         self.ids = ids
         self.offsets = offsets
+        self.lengths = np.diff(offsets)
         self.y = y
         self.sample_weight = sample_weight
 
@@ -47,9 +50,10 @@ class TokenDataset(Dataset):
         arrays = {
             "ids": self.ids,
             "starts": self.offsets[:-1],
-            "lengths": self.lengths(),
+            "lengths": self.lengths,
+            "y": self.y,
+            "sample_weight": self.sample_weight,
         }
-        arrays |= {"y": self.y, "sample_weight": self.sample_weight}
         self._tensors = {
             name: torch.from_numpy(array).to(device)
             for name, array in arrays.items()
@@ -79,7 +83,8 @@ class TokenDataset(Dataset):
 
     def __getitems__(self, rows):
         """Return the batch of these rows, as skorch wants it: inputs and labels."""
-        return next(self.batches([rows]))
+        rows_on_device = torch.from_numpy(rows).to(self.device)
+        return self._gather(rows_on_device, self.lengths[rows].max())
 
     def batches(self, groups):
         """Yield the batch of each group of rows, a list of ndarrays.
@@ -87,15 +92,14 @@ class TokenDataset(Dataset):
         The rows go to the device all at once: to send a GPU something at each step is
         to wait for it.
         """
-        lengths = self.lengths()
         all_rows = torch.from_numpy(np.concatenate(groups)).to(self.device)
         on_device = all_rows.split([len(rows) for rows in groups])
         for rows, rows_on_device in zip(groups, on_device, strict=True):
-            yield self._gather(rows_on_device, _round_up(lengths[rows].max()))
+            yield self._gather(rows_on_device, self.lengths[rows].max())
 
     def _gather(self, rows, longest):
         tensors = self._tensors
-        columns = torch.arange(longest, device=rows.device)
+        columns = torch.arange(_round_up(longest), device=rows.device)
         # Beyond a row's end any place serves: it becomes padding.
         places = tensors["starts"][rows, None] + columns
         ids = tensors["ids"][places.clamp_(max=len(self.ids) - 1)]
@@ -111,13 +115,9 @@ class TokenDataset(Dataset):
         """Where the batches are made."""
         return self._tensors["ids"].device
 
-    def lengths(self):
-        """Return the number of tokens of each row."""
-        return np.diff(self.offsets)
-
     def take(self, rows):
         """Return the dataset of these rows, in this order."""
-        lengths = self.lengths()[rows]
+        lengths = self.lengths[rows]
         offsets = to_offsets(lengths)
         shifts = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return TokenDataset(
@@ -134,7 +134,7 @@ class TokenDataset(Dataset):
         """
         # Odd multipliers, one for each column, drawn from a fixed stream.
         stream = np.random.Generator(np.random.PCG64(0))
-        lengths = self.lengths()
+        lengths = self.lengths
         factors = stream.integers(2**63, size=lengths.max(), dtype=np.uint64) * 2 + 1
         columns = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
         products = (self.ids.astype(np.uint64) + np.uint64(1)) * factors[columns]
@@ -183,10 +183,7 @@ def hold_out(dataset, fraction, random_state):
     held_out = held_out[groups]
     if not held_out.any():
         return dataset, None
-    valid = np.flatnonzero(held_out)
-    # By length, so that little of a batch is padding: their order is no matter.
-    valid = valid[np.argsort(dataset.lengths()[valid], kind="stable")]
-    return dataset.take(np.flatnonzero(~held_out)), dataset.take(valid)
+    return [dataset.take(np.flatnonzero(part)) for part in (~held_out, held_out)]
 
 
 class BucketedBatches:
@@ -213,7 +210,7 @@ class BucketedBatches:
     def _shuffle(self):
         random_state = np.random.default_rng(torch.randint(2**62, ()).item())
         rows = random_state.permutation(len(self.dataset))
-        lengths = self.dataset.lengths()
+        lengths = self.dataset.lengths
         pool_size = self.batch_size * _POOL_BATCHES
         batches = []
         for start in range(0, len(rows), pool_size):
@@ -225,10 +222,8 @@ class BucketedBatches:
         return batches
 
 
-class OrderedBatches:
-    """Batches of the rows in their order, as large as `max_places` allows.
-
-    Rows sorted by length make the best of it.
+class SortedBatches:
+    """Batches of rows sorted by length, as large as the device takes well.
 
     Parameters
     ----------
@@ -241,26 +236,25 @@ class OrderedBatches:
         self.dataset = dataset
 
     def __iter__(self):
-        return self.dataset.batches(self._cut())
+        return self.dataset.batches(self.groups())
 
-    def _cut(self):
-        lengths = self.dataset.lengths()
-        most = max_places(self.dataset.device)
-        batches = []
-        start = 0
-        while start < len(lengths):
+    def groups(self):
+        """Return the rows of each batch, a list of ndarrays."""
+        rows = np.argsort(self.dataset.lengths, kind="stable")
+        lengths = self.dataset.lengths[rows]
+        most = _PREDICTION_PLACES[self.dataset.device.type]
+        groups = []
+        while len(rows):
             # No more rows than places, as each has a token.
-            longest = np.maximum.accumulate(lengths[start : start + most])
-            longest = _round_up(longest)
-            places = longest * np.arange(1, len(longest) + 1)
+            places = _round_up(lengths[:most]) * np.arange(1, min(most, len(rows)) + 1)
             n_rows = max(1, np.searchsorted(places, most, side="right"))
-            batches.append(np.arange(start, start + n_rows))
-            start += n_rows
-        return batches
+            groups.append(rows[:n_rows])
+            rows, lengths = rows[n_rows:], lengths[n_rows:]
+        return groups
 
 
 def split_batch(inputs, y):
-    """Split a training batch into parts of at most `max_places`.
+    """Split a training batch into parts that the device takes at once.
 
     Returns
     -------
@@ -268,7 +262,7 @@ def split_batch(inputs, y):
         Of inputs and labels; mostly the batch itself is the only one.
     """
     n_rows, length = inputs["ids"].shape
-    size = max(1, max_places(inputs["ids"].device) // length)
+    size = max(1, _TRAINING_PLACES[inputs["ids"].device.type] // length)
     return [
         (
             {name: tensor[start : start + size] for name, tensor in inputs.items()},
@@ -276,11 +270,6 @@ def split_batch(inputs, y):
         )
         for start in range(0, n_rows, size)
     ]
-
-
-def max_places(device):
-    """Return the number of places for tokens that the net takes at once there."""
-    return _MAX_PLACES[device.type]
 
 
 def _round_up(lengths):

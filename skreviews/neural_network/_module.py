@@ -118,7 +118,8 @@ class LSTMModule(nn.Module):
         logits : Tensor of float32 of shape (batch, n_classes)
         """
         length = self.segment_len or ids.shape[1]
-        ids = F.pad(ids, (0, -ids.shape[1] % length))
+        if ids.shape[1] % length:
+            ids = F.pad(ids, (0, -ids.shape[1] % length))
         n_segments = ids.shape[1] // length
         is_real = ids != 0  # (batch, n_segments * length)
         # A row without any token is read as one token of padding.
@@ -149,8 +150,8 @@ class LSTMModule(nn.Module):
 
     def _pool(self, states: list[Tensor], is_real: Tensor, length: int) -> Tensor:
         """Pool the states of each direction, each in the order of its reading."""
-        n_real = is_real.sum(0)  # (batch, 1)
         if self.pooling == "last":
+            n_real = is_real.sum(0)  # (batch, 1)
             # The one that reads backward ends in the first segment.
             ends = (n_real - 1, n_real.clamp(max=length) - 1)
             return torch.cat(
@@ -167,11 +168,12 @@ class LSTMModule(nn.Module):
             return (weights * state).sum(0)  # (batch, n_states)
         pooled = []
         if self.pooling != "max":
+            n_real = is_real.sum(0)  # (batch, 1)
             pooled += [(state * is_real).sum(0) / n_real for state in states]
         if self.pooling != "mean":
             # Added, not filled in: the gradient passes a sum without a copy.
-            penalty = torch.zeros_like(is_real, dtype=states[0].dtype)
-            penalty = penalty.masked_fill(~is_real, -torch.inf)  # (time, batch, 1)
+            penalty = torch.where(is_real, 0.0, -torch.inf)  # (time, batch, 1)
+            penalty = penalty.to(states[0].dtype)
             pooled += [(state + penalty).amax(0) for state in states]
         return torch.cat(pooled, 1)  # (batch, n_pooled)
 
@@ -238,5 +240,7 @@ def _align(states: list[Tensor], mirror: Tensor) -> Tensor:
 
 def _join(states: Tensor, n_segments: int) -> Tensor:
     """Put the segments of each review behind one another."""
+    if n_segments == 1:
+        return states
     states = states.unflatten(1, (-1, n_segments))  # (length, batch, n_segments, size)
     return states.permute(2, 0, 1, 3).flatten(0, 1)  # (time, batch, size)

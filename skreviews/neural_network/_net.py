@@ -1,11 +1,15 @@
 """The skorch net inside the classifier."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import numpy as np
 import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 
-from skreviews.neural_network._data import OrderedBatches, split_batch
+from skreviews.neural_network._cpu import limited_threads
+from skreviews.neural_network._data import SortedBatches, split_batch
 from skreviews.neural_network._precision import use_bf16
 
 # Names of the callbacks that belong to one call of fit.
@@ -67,17 +71,25 @@ class WeightedNet(NeuralNetClassifier):
         self.initialize_optimizer()
 
     def predict_proba(self, X):
-        """Return the probabilities of the rows of a dataset, in their order."""
-        order = np.argsort(X.lengths(), kind="stable")
-        batches = OrderedBatches(X.take(order).to(self.device))
+        """Return the probabilities of the rows of a dataset, in their order.
+
+        On a CPU each thread has batches of its own: threads that share a batch wait
+        for one another at each token.
+        """
+        groups = SortedBatches(X.to(self.device)).groups()
         if self.module_.training:  # to ask takes less time than to set
             self._set_training(False)
-        with torch.inference_mode():
-            sorted_rows = torch.cat(
-                [self.infer(inputs).softmax(1) for inputs, _ in batches]
-            )
-        probabilities = np.empty(sorted_rows.shape, dtype=np.float32)
-        probabilities[order] = sorted_rows.cpu().numpy()
+        n_threads = torch.get_num_threads() if X.device.type == "cpu" else 1
+        score = partial(self._score, X)
+        with limited_threads(1):
+            if min(n_threads, len(groups)) == 1:
+                scores = [score(rows) for rows in groups]
+            else:
+                with ThreadPoolExecutor(n_threads) as pool:
+                    scores = list(pool.map(score, groups))
+        scores = torch.cat(scores).cpu().numpy()
+        probabilities = np.empty_like(scores)
+        probabilities[np.concatenate(groups)] = scores
         return probabilities
 
     def notify(self, method_name, **kwargs):
@@ -131,10 +143,16 @@ class WeightedNet(NeuralNetClassifier):
         _clip(self.module_.parameters())
         return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(y_pred)}
 
+    def _score(self, dataset, rows):
+        inputs, _ = dataset.__getitems__(rows)
+        with torch.inference_mode():
+            return self.infer(inputs).softmax(1)
+
     def infer(self, x, **fit_params):
         device = x["ids"].device
-        bf16 = use_bf16(self.precision, device, self.module_.training)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        if not use_bf16(self.precision, device, self.module_.training):
+            return self.module_(x["ids"])
+        with torch.autocast(device.type, torch.bfloat16):
             return self.module_(x["ids"]).float()
 
     def get_loss(self, y_pred, y_true, X=None, *args, **kwargs):

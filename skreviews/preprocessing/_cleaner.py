@@ -12,7 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import (
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from skreviews.preprocessing._texts import (
     check_texts,
@@ -217,7 +220,10 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         LookupError
             If the lemmatizer's corpus is not on this machine.
         """
-        self._validate_params()
+        # Not _validate_params: get_params takes as long as to clean a short review.
+        validate_parameter_constraints(
+            self._parameter_constraints, vars(self), type(self).__name__
+        )
         texts = check_texts(X, missing=self.missing)
         functions = self._word_functions()
         texts = pa.concat_arrays(map_chunks(self._clean_characters, texts))

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 # Rows handed to a thread at once: large enough that Python's share vanishes, small
-# enough that two cores share 25,000 reviews evenly.
-_CHUNK_ROWS = 2048
+# enough that the cores share a thousand reviews.
+_CHUNK_ROWS = 1024
 
 # The blanks beyond ASCII that str.split splits at.
 _WIDE_BLANKS = (
