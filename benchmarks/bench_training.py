@@ -25,6 +25,7 @@ from rivals import (
     HIDDEN_SIZE,
     SIZE,
     Floor,
+    count_stems,
     find_precisions,
     fit_by_hand,
     make_batches,
@@ -59,7 +60,7 @@ PARTS = {
 }
 
 
-def make_cases(texts, ids, y):
+def make_cases(texts, ids, y, n_stems):
     """Return the cases that run in this process, by name and what they are given."""
     n_tokens = len(ids.words) + 2
     plain_ids = np.asarray(ids, dtype=np.int64)
@@ -81,7 +82,7 @@ def make_cases(texts, ids, y):
     net = make_skorch(n_tokens, 2)
     cases[SKORCH, "ids"] = partial(time_call, net.fit, plain_ids, y)
     cases["skreviews", "texts"] = partial(time_call, pipeline.fit, texts, y)
-    cases[BY_HAND, "texts"] = partial(time_call, fit_by_hand, texts, y)
+    cases[BY_HAND, "texts"] = partial(time_call, fit_by_hand, texts, y, n_stems)
     cases[TFIDF, "texts"] = partial(time_call, make_tfidf().fit, texts, y)
     return cases
 
@@ -188,15 +189,17 @@ def main():
     print(describe_machine("torch", "skorch", "scikit-learn", "nltk"))
     workers, skipped = start_workers()
     texts, y = read_rows("imdb_train", args.rows)
-    ids = make_text_path(read_rows("imdb_train")[0])(texts)
+    all_texts, _ = read_rows("imdb_train")
+    ids = make_text_path(all_texts)(texts)
     n_tokens = np.count_nonzero(ids)
     print(
         f"imdb_train: {len(ids):,} reviews of {n_tokens / len(ids):.0f} tokens; "
         f"{torch.get_num_threads()} threads; median of {args.repeats} runs."
     )
+    n_stems = count_stems(all_texts)
     few = slice(WARM_UP_ROWS)
-    median_in_turns(make_cases(texts[few], ids[few], y[few]), 1)
-    cases = make_cases(texts, ids, y)
+    median_in_turns(make_cases(texts[few], ids[few], y[few], n_stems), 1)
+    cases = make_cases(texts, ids, y, n_stems)
     cases |= make_worker_cases(workers, texts, ids, y)
     seconds = median_in_turns(cases, args.repeats)
     rivals = [*map(name_floor, find_precisions()), *RIVALS]

@@ -189,8 +189,19 @@ def make_skorch(n_tokens, n_classes):
     )
 
 
-def fit_by_hand(texts, y):
-    """Train for one epoch, from raw texts, the way of the tutorials."""
+def count_stems(texts):
+    """Return how many different stems the texts hold."""
+    stemmed = TextCleaner(stemmer="porter").transform(texts)
+    vectorizer = SequenceVectorizer(max_features=None, min_df=1).fit(stemmed)
+    return len(vectorizer.vocabulary_)
+
+
+def fit_by_hand(texts, y, n_words):
+    """Train for one epoch, from raw texts, the way of the tutorials.
+
+    The table has room for `n_words`, those of the whole data set: a part of its texts
+    holds fewer, and would spare Adam most of its work.
+    """
     reviews = [stem_words(text) for text in texts]
     vocabulary = {}
     for review in reviews:
@@ -200,7 +211,8 @@ def fit_by_hand(texts, y):
     for row, review in enumerate(reviews):
         known = [vocabulary[word] for word in review[: SIZE["max_len"]]]
         ids[row, : len(known)] = torch.tensor(known)
-    module = PaddedLSTM(len(vocabulary) + 1, int(y.max()) + 1, pooling="last")
+    n_words = max(n_words, len(vocabulary))
+    module = PaddedLSTM(n_words + 1, int(y.max()) + 1, pooling="last")
     optimizer = torch.optim.Adam(module.parameters(), lr=LR)
     dataset = TensorDataset(ids, torch.from_numpy(y))
     for batch, target in DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True):
