@@ -2,6 +2,8 @@
 
 import enum
 import pickle
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -624,6 +626,31 @@ def test_warm_start_refuses_other_classes_and_architectures(ids):
     assert np.array_equal(classifier.predict_proba(X), before)
 
 
+def test_epoch_scoring_sees_each_row_with_its_own_label(ids):
+    callbacks = [
+        EpochScoring("accuracy", lower_is_better=False, name="scored"),
+        EpochScoring("accuracy", False, name="scored_train", on_train=True),
+    ]
+    params = SMALL | {"max_epochs": 6, "lr": 0.05, "callbacks": callbacks}
+    net = LSTMClassifier(**params, random_state=0).fit(*ids).net_
+    for name, expected in (
+        ("scored", "valid_accuracy"),
+        ("scored_train", "train_accuracy"),
+    ):
+        np.testing.assert_allclose(
+            net.history[:, name], net.history[:, expected], rtol=1e-5
+        )
+
+
+def test_callbacks_see_the_loss_of_each_batch(ids):
+    class Reader(Callback):
+        def on_batch_end(self, net, training, **kwargs):
+            name = "train_loss" if training else "valid_loss"
+            assert net.history[-1, "batches", -1, name] > 0
+
+    LSTMClassifier(**SMALL, callbacks=[Reader()]).fit(*ids)
+
+
 def test_skorch_callbacks_work_on_codes(ids):
     X, y = ids
     scoring = EpochScoring("f1_macro", lower_is_better=False, name="valid_f1")
@@ -641,7 +668,10 @@ def test_the_users_callbacks_are_cloned(ids):
 def test_net_params_of_the_classifiers_own_are_refused(ids):
     with pytest.raises(ValueError, match="net_params sets 'lr', 'max_epochs'"):
         LSTMClassifier(net_params={"max_epochs": 4, "lr": 1}).fit(*ids)
-    LSTMClassifier(**SMALL, net_params={"optimizer": torch.optim.RMSprop}).fit(*ids)
+    for optimizer in (torch.optim.RMSprop, torch.optim.LBFGS):
+        LSTMClassifier(**SMALL, net_params={"optimizer": optimizer}).fit(*ids)
+    with pytest.raises(ValueError, match="net_params sets 'predict_nonlinearity'"):
+        LSTMClassifier(net_params={"predict_nonlinearity": None}).fit(*ids)
 
 
 def test_net_params_reach_the_net(ids):
@@ -724,6 +754,23 @@ def test_one_segment_is_no_segment(ids):
     np.testing.assert_allclose(
         cut.predict_proba(X), whole.predict_proba(X), rtol=0, atol=1e-5
     )
+
+
+def test_long_segments_add_no_padding(rows):
+    module = LSTMModule(50, 3, segment_len=400).eval()
+    shapes = []
+    module.layers[0].register_forward_pre_hook(
+        lambda _, args: shapes.append(args[0].shape[:2])
+    )
+    module(rows)
+    assert shapes == [(9, 6)]
+
+
+def test_segments_of_rows_that_are_no_block_of_memory(rows):
+    module = LSTMModule(50, 3, segment_len=4).eval()
+    with torch.no_grad():
+        found = module(rows.t().contiguous().t()[:, :8])
+        torch.testing.assert_close(found, module(rows[:, :8].contiguous()))
 
 
 def test_gradients_of_padded_rows_equal_those_of_packed_ones(rows):
@@ -891,6 +938,21 @@ def test_an_error_restores_how_the_cpu_computes(ids, flushed):
         torch.set_flush_denormal(False)
 
 
+def test_no_thread_of_torch_flushes_denormals_after_fit():
+    code = """
+import torch
+from skreviews import LSTMClassifier
+torch.set_num_threads(2)
+X = [[2, 3], [4, 5]] * 9
+classifier = LSTMClassifier(hidden_size=4, max_epochs=1).fit(X, [0, 1] * 9)
+classifier.predict(X)
+tiny = torch.full((2**22,), 1e-38) * 0.1
+print((tiny.numpy() == 0).mean())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "0.0", done.stderr
+
+
 def test_parallel_searches_share_the_cores(ids):
     X, y = ids
     n_cores = joblib.cpu_count()
@@ -981,6 +1043,12 @@ def test_the_trial_of_bf16_leaves_the_global_generator_alone():
     state = torch.random.get_rng_state()
     _precision._cost_of_bf16.__wrapped__("cpu")
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_trial_of_bf16_runs_in_inference_mode():
+    with torch.inference_mode():
+        cost = _precision._cost_of_bf16.__wrapped__("cpu")
+    assert np.isfinite(cost) == _has_bf16()
 
 
 # ---- Devices

@@ -1,6 +1,7 @@
 """How the CPU computes: its threads, tiny numbers and freed memory."""
 
 import ctypes
+import os
 import platform
 from contextlib import contextmanager
 
@@ -32,8 +33,12 @@ def flushed_denormals():
     They vanish in what they are added to, but an LSTM over long rows makes many, and
     some processors take a hundred times as long for each (pytorch#81634).
     """
+    # A thread inherits this from the one that starts it, for good: let torch start its
+    # own before. 2 ** 15 numbers are what it gives each.
+    torch.zeros(2**15 * torch.get_num_threads()).add_(1)
     # torch has no question for it.
-    flushed_before = (torch.tensor(1e-38) * 0.1).item() == 0
+    tiny = torch.tensor(1e-38, dtype=torch.float32, device="cpu")
+    flushed_before = (tiny * 0.1).item() == 0
     torch.set_flush_denormal(True)
     try:
         yield
@@ -47,9 +52,13 @@ def kept_memory():
 
     A training step takes and frees some hundred MB. By default glibc returns them to
     the system each time, which then hands out every page anew, filled with zeros: 40 %
-    of a step's time on a virtual machine. Other allocators are left alone.
+    of a step's time on a virtual machine. Afterwards its thresholds are where glibc
+    itself moves them as a program frees large blocks, and no longer move. Other
+    allocators are left alone, and so is one that was set by MALLOC_TRIM_THRESHOLD_ and
+    its kin.
     """
-    if platform.libc_ver()[0] != "glibc":
+    is_set = any(name.startswith("MALLOC_") for name in os.environ)
+    if is_set or platform.libc_ver()[0] != "glibc":
         yield
         return
     libc = ctypes.CDLL(None)
@@ -59,7 +68,7 @@ def kept_memory():
         yield
     finally:
         libc.mallopt(_M_MMAP_MAX, 2**16)  # glibc's default
-        # glibc raises these two by itself, up to here, until they are set.
+        # Up to here glibc raises these two by itself, until they are set.
         libc.mallopt(_M_MMAP_THRESHOLD, 32 * _MB)
         libc.mallopt(_M_TRIM_THRESHOLD, 64 * _MB)
         libc.malloc_trim(0)

@@ -229,7 +229,7 @@ class SortedBatches:
     ----------
     dataset : TokenDataset
     batch_size : int
-        Not asked: a batch has as many rows as fit.
+        skorch passes it; here a batch has as many rows as fit.
     """
 
     def __init__(self, dataset, batch_size=None):

@@ -117,7 +117,7 @@ class LSTMModule(nn.Module):
         -------
         logits : Tensor of float32 of shape (batch, n_classes)
         """
-        length = self.segment_len or ids.shape[1]
+        length = min(self.segment_len or ids.shape[1], ids.shape[1])
         if ids.shape[1] % length:
             ids = F.pad(ids, (0, -ids.shape[1] % length))
         n_segments = ids.shape[1] // length
@@ -126,8 +126,8 @@ class LSTMModule(nn.Module):
         is_real[:, 0] = True
         # From here on a row is a segment, and time comes first: so oneDNN and cuDNN
         # read memory.
-        is_real = is_real.view(-1, length).t()  # (length, rows)
-        ids = ids.view(-1, length).t()  # (length, rows)
+        is_real = is_real.reshape(-1, length).t()  # (length, rows)
+        ids = ids.reshape(-1, length).t()  # (length, rows)
         mirror = _mirror(is_real.sum(0), length)  # (length * rows,)
         vectors = self._embed(ids, n_segments)  # (length, rows, embedding_dim)
         states = self.layers[0](vectors, mirror)  # each of (length, rows, hidden)

@@ -76,6 +76,9 @@ class WeightedNet(NeuralNetClassifier):
         On a CPU each thread has batches of its own: threads that share a batch wait
         for one another at each token.
         """
+        if "forward_iter" in vars(self):
+            # An EpochScoring has put the outputs there that it saw in the epoch.
+            return super().predict_proba(X)
         groups = SortedBatches(X.to(self.device)).groups()
         if self.module_.training:  # to ask takes less time than to set
             self._set_training(False)
@@ -103,28 +106,28 @@ class WeightedNet(NeuralNetClassifier):
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Go through the batches once.
 
-        As skorch does, but losses and accuracies are read when the epoch is over:
-        to read a number from a GPU is to wait for it.
+        As skorch does, but from a GPU the losses and accuracies are read when the
+        epoch is over: to read a number there is to wait for it.
         """
         if iterator is None:
             return
-        scores = []
-        n_places = 0
+        unread = []
+        n_batches = n_places = 0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             inputs, y = batch
             right = (step["y_pred"].argmax(1) == y).float().mean()
-            scores.append(torch.stack([step["loss"].detach(), right]))
-            n_places += inputs["ids"].numel()
+            scores = torch.stack([step["loss"].detach(), right])
+            unread.append((self.history[-1]["batches"][-1], scores))
+            if scores.device.type == "cpu":
+                _read(unread, prefix)
             self.history.record_batch(f"{prefix}_batch_size", len(y))
+            n_batches += 1
+            n_places += inputs["ids"].numel()
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        rows = self.history[-1]["batches"][-len(scores) :]
-        for row, (loss, accuracy) in zip(
-            rows, torch.stack(scores).tolist(), strict=True
-        ):
-            row |= {f"{prefix}_loss": loss, f"{prefix}_accuracy": accuracy}
-        self.history.record(f"{prefix}_batch_count", len(scores))
+        _read(unread, prefix)
+        self.history.record(f"{prefix}_batch_count", n_batches)
         if training:
             share = 1 - len(iterator.dataset.ids) / n_places
             self.history.record("padding_share", share)
@@ -166,6 +169,17 @@ class _StopTraining(Exception):
     """A callback has asked for the end of the training."""
 
 
+def _read(unread, prefix):
+    """Write scores into their rows of the history, and forget them."""
+    if unread:
+        rows, scores = zip(*unread, strict=True)
+        for row, (loss, accuracy) in zip(
+            rows, torch.stack(scores).tolist(), strict=True
+        ):
+            row |= {f"{prefix}_loss": loss, f"{prefix}_accuracy": accuracy}
+        unread.clear()
+
+
 def _clip(parameters):
     """Scale the gradients down to a norm of _MAX_GRADIENT_NORM together."""
     gradients = []
@@ -176,7 +190,8 @@ def _clip(parameters):
             gradients.append(parameter.grad.values())
         elif parameter.grad is not None:
             gradients.append(parameter.grad)
-    norm = torch.nn.utils.get_total_norm(gradients)
+    norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
+    norm = torch.linalg.vector_norm(torch.stack(norms))
     scale = (_MAX_GRADIENT_NORM / (norm + 1e-6)).clamp(max=1)
     for gradient in gradients:
         gradient.mul_(scale)

@@ -43,6 +43,11 @@ def _cost_of_bf16(device_type):
         return 0.5 if native else math.inf
     if device_type != "cpu":
         return math.inf
+    with torch.inference_mode(False), torch.enable_grad():
+        return _time_bf16()
+
+
+def _time_bf16():
     with torch.random.fork_rng(devices=[]):
         lstm = torch.nn.LSTM(64, 64)
     inputs = torch.linspace(-1, 1, 32 * 32 * 64).reshape(32, 32, 64)
@@ -63,6 +68,6 @@ def _cost_of_bf16(device_type):
 
 
 def _differentiate(lstm, inputs, bf16):
-    with torch.enable_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         loss = lstm(inputs)[0].float().pow(2).mean()
     return torch.autograd.grad(loss, lstm.weight_hh_l0)[0]

@@ -65,6 +65,10 @@ _REPEATS = re.compile(r"([^\W\d_])\1{2,}")
 _ASCII = frozenset(map(chr, range(128)))
 _BLANK = np.uint8(ord(" "))
 
+# For each pattern, the characters that were asked for, as a class of RE2 has them, or
+# "" where they do not match.
+_KNOWN_CLASSES = defaultdict(dict)
+
 _AUXILIARIES = (
     "ai are ca could did do does had has have is might must need ought sha should "
     "was were wo would"
@@ -390,13 +394,13 @@ def _find_characters(texts):
     return _ASCII.union(*others.to_pylist())
 
 
-def _select(pattern, chars, _known=defaultdict(dict)):  # noqa: B006, B008 (a cache)
+def _select(pattern, chars):
     """Return the class of those characters that match the pattern, or "".
 
     RE2 compiles the classes of Unicode anew at each call. Those of the blanks take it
     5 ms, ten times as long as all else that a short review needs.
     """
-    known = _known[pattern]
+    known = _KNOWN_CLASSES[pattern]
     new = list(chars.difference(known))
     if new:
         found = pc.match_substring_regex(pa.array(new, pa.large_string()), pattern)
