@@ -18,7 +18,7 @@ from torch import nn
 
 from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
 from skreviews.neural_network import LSTMModule, _classifier
-from skreviews.neural_network._callbacks import _triangle
+from skreviews.neural_network._callbacks import make_schedule
 from skreviews.neural_network._precision import find_precision
 
 BATCH_SIZE = 64
@@ -49,14 +49,10 @@ def make_cases(levers):
 def fit_by_hand(X, y, seed, max_epochs):
     """Train on random batches, padded to their longest row, in fp32."""
     torch.manual_seed(seed)
-    n_batches = -(-len(X) // BATCH_SIZE)
-    n_steps = max_epochs * n_batches
-    n_warm_up = min(round(0.2 * n_steps), n_batches)
+    recipe = make_schedule(max_epochs, n_batches=-(-len(X) // BATCH_SIZE))
     module = LSTMModule(len(X.words) + 2, int(y.max()) + 1).train()
     optimizer = torch.optim.Adam(module.parameters(), lr=LR)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, partial(_triangle, n_warm_up, n_steps)
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, recipe.lr_lambda)
     rows = np.asarray(X)
     for _ in range(max_epochs):
         for batch in torch.randperm(len(rows)).split(BATCH_SIZE):
