@@ -24,8 +24,6 @@ from skreviews.neural_network._precision import find_precision
 BATCH_SIZE = 64
 LR = 2e-3
 OFF = "all off"
-
-
 LEVERS = ("default", "lazy_adam", "segments", "bf16")
 
 

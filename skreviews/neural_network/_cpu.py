@@ -19,7 +19,10 @@ def limited_threads(n_threads):
     That is the number of cores, or OMP_NUM_THREADS, which joblib sets in its workers.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(n_threads or before)
+    if n_threads in (None, before):  # nor disturb the fits of other threads
+        yield
+        return
+    torch.set_num_threads(n_threads)
     try:
         yield
     finally:

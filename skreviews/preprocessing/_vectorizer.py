@@ -334,14 +334,12 @@ class SequenceVectorizer(
         max_len = self.max_len_
         n_head = {"head": max_len, "tail": 0, "head_tail": -(-max_len // 4)}
         n_head = n_head[self.truncation]
-        padded = np.zeros((len(offsets) - 1, max_len), dtype=self.dtype)
-        bounds = pairwise(offsets.tolist())
-        for row, (start, stop) in zip(padded, bounds, strict=True):
-            if stop - start <= max_len:
-                row[: stop - start] = ids[start:stop]
-            else:
-                row[:n_head] = ids[start : start + n_head]
-                row[n_head:] = ids[stop - max_len + n_head : stop]
+        lengths = np.diff(offsets)
+        kept = np.ones(len(ids), dtype=bool)
+        for row in np.flatnonzero(lengths > max_len):
+            kept[offsets[row] + n_head : offsets[row + 1] - max_len + n_head] = False
+        padded = np.zeros((len(lengths), max_len), dtype=self.dtype)
+        padded[np.arange(max_len) < lengths[:, None]] = ids[kept]
         return padded
 
     def _contain(self, padded, X):
