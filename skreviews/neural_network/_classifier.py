@@ -1,13 +1,11 @@
 """LSTMClassifier: the scikit-learn classifier around the net."""
 
-from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
-from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -20,10 +18,11 @@ from skorch.helper import predefined_split
 from skorch.history import History
 
 from skreviews.neural_network._callbacks import make_early_stopping, make_schedule
+from skreviews.neural_network._class_weight import weigh_classes
 from skreviews.neural_network._cpu import (
     flushed_denormals,
-    kept_memory,
     limited_threads,
+    training_settings,
 )
 from skreviews.neural_network._data import (
     BucketedBatches,
@@ -39,7 +38,6 @@ from skreviews.neural_network._optimizer import LazyAdam
 from skreviews.neural_network._precision import find_precision
 from skreviews.preprocessing._ids import UNKNOWN, check_ids, words_of
 from skreviews.preprocessing._labels import (
-    encode_keys,
     encode_known_labels,
     encode_labels,
 )
@@ -328,11 +326,11 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             self._check_same_words(X)
         n_tokens = self.n_tokens_ if previous is not None else _count_tokens(X, ids)
         dataset = make_dataset(ids, n_tokens, codes, weights)
-        weights = self._weigh_classes(dataset, classes)
+        weights = weigh_classes(dataset, self.class_weight, classes)
         if weights is not None:
             dataset.sample_weight = weights / weights.mean()
         with (
-            self._training(device),
+            training_settings(device, self.n_threads),
             seeded(self.random_state, device) as random_state,
         ):
             train, valid = dataset, None
@@ -402,9 +400,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                 _check_same_classes(all_classes, encode_labels(classes)[0])
         codes = encode_known_labels(y, all_classes)
         dataset = make_dataset(ids, n_tokens, codes, weights)
-        dataset.sample_weight = self._weigh_classes(dataset, all_classes)
+        dataset.sample_weight = weigh_classes(dataset, self.class_weight, all_classes)
         n_epochs = 0 if first else len(self.history_)
-        with self._training(device), seeded(self.random_state, device, n_epochs):
+        with (
+            training_settings(device, self.n_threads),
+            seeded(self.random_state, device, n_epochs),
+        ):
             if first:
                 net = self._make_net(n_tokens, len(all_classes), device)
                 net.initialize()
@@ -533,16 +534,6 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "or fix its vocabulary=."
         )
 
-    def _weigh_classes(self, dataset, classes):
-        """Return the rows' weights times those of their classes, or None."""
-        weights = dataset.sample_weight
-        if self.class_weight is not None:
-            by_class = _compute_class_weight(self.class_weight, classes, dataset.y)
-            weights = by_class[dataset.y] * (1 if weights is None else weights)
-        if weights is not None and not weights.any():
-            raise ValueError("class_weight gives every row a weight of zero.")
-        return None if weights is None else weights.astype(np.float32)
-
     def _make_net(self, n_tokens, n_classes, device, train=None, valid=None, **module):
         module = module or {name: getattr(self, name) for name in _MODULE_PARAMS}
         module |= {"n_tokens": n_tokens, "n_classes": n_classes}
@@ -606,17 +597,6 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         fewest, most = _AUTO_EPOCHS
         return int(np.clip(-(-_AUTO_STEPS // max(1, n_batches)), fewest, most))
 
-    @contextmanager
-    def _training(self, device):
-        """Set how the CPU computes in training, and restore it."""
-        on_cpu = device.type == "cpu"
-        with (
-            limited_threads(self.n_threads),
-            flushed_denormals(),
-            kept_memory() if on_cpu else nullcontext(),
-        ):
-            yield
-
     def _move_net(self, device, precision):
         if torch.device(self.net_.device) != device:
             self.net_.device = str(device)
@@ -653,34 +633,6 @@ def _check_same_classes(old, new):
             f"The classes are {new.tolist()}, but those of the earlier fit were "
             f"{old.tolist()}. Fit a clone to start anew."
         )
-
-
-def _check_class_weight(class_weight, classes):
-    """Return the weights by code; labels that a fold happens to lack are left out."""
-    labels = classes.tolist()
-    known = {label: weight for label, weight in class_weight.items() if label in labels}
-    if not known:
-        raise ValueError(
-            f"class_weight names the labels {list(class_weight)}, none of which y "
-            f"has; its labels are {labels}."
-        )
-    for label, weight in known.items():
-        if not (isinstance(weight, Real) and np.isfinite(weight) and weight >= 0):
-            raise ValueError(
-                f"class_weight of {label!r} is {weight!r}; pass a number of 0 or more."
-            )
-    return encode_keys(known, classes, "class_weight")
-
-
-def _compute_class_weight(class_weight, classes, codes):
-    if isinstance(class_weight, dict):
-        class_weight = _check_class_weight(class_weight, classes)
-    present = np.unique(codes)
-    weights = np.ones(len(classes))
-    if isinstance(class_weight, dict):
-        class_weight = {c: w for c, w in class_weight.items() if c in present}
-    weights[present] = compute_class_weight(class_weight, classes=present, y=codes)
-    return weights
 
 
 def _copy_weights(old, new):

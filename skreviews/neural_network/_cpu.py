@@ -3,13 +3,24 @@
 import ctypes
 import os
 import platform
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
 # Parameters of glibc's mallopt, as malloc.h numbers them.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _MB = 2**20
+
+
+@contextmanager
+def training_settings(device, n_threads):
+    """Set how the CPU computes while this device trains, and restore it."""
+    with (
+        limited_threads(n_threads),
+        flushed_denormals(),
+        kept_memory() if device.type == "cpu" else nullcontext(),
+    ):
+        yield
 
 
 @contextmanager
