@@ -12,6 +12,7 @@ _PUBLIC = {
     "TextCleaner": "preprocessing",
     "TextResampler": "sampling",
     "TrainingDisplay": "inspection",
+    "WordVectors": "preprocessing",
     "fetch_imdb": "datasets",
     "load_app_reviews": "datasets",
     "make_review_pipeline": "pipeline",
