@@ -1,10 +1,11 @@
-"""WordVectors: files of word vectors."""
+"""WordVectors: files of word vectors, and the classifier that starts from them."""
 
 import copy
 import gzip
 import importlib.util
 import os
 import pickle
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -15,16 +16,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from skorch.callbacks import Callback
 
 from skreviews import (
+    LSTMClassifier,
     SequenceVectorizer,
     WordVectors,
+    make_review_pipeline,
 )
+from skreviews.neural_network import _classifier
 from skreviews.preprocessing import _vector_files
 
 TEXT = "good 1 0.5 -2e-1\nbad -1 .25 3\n. . . 0 0 1\n"
 WORDS = ["good", "bad", ". . ."]
 NUMBERS = [[1, 0.5, -0.2], [-1, 0.25, 3], [0, 0, 1]]
+TINY = {"hidden_size": 4, "max_epochs": 2, "device": "cpu", "random_state": 0}
+TINY_STEP = {f"lstm__{name}": value for name, value in TINY.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +79,10 @@ def vectors_of_a_file(ids, tmp_path):
     ]
     (tmp_path / "reviews.txt").write_text("".join(lines), encoding="utf-8")
     return WordVectors.load(tmp_path / "reviews.txt")
+
+
+def _table_of(classifier):
+    return classifier.net_.module_.embedding.weight.detach().numpy().copy()
 
 
 # ---- Files
@@ -418,6 +431,9 @@ def test_vectors_cannot_be_changed(vectors):
 def test_nothing_copies_the_vectors(vectors):
     assert copy.copy(vectors) is vectors
     assert copy.deepcopy(vectors) is vectors
+    pipe = make_review_pipeline(lstm__word_vectors=vectors)
+    assert clone(pipe)["lstm"].word_vectors is vectors
+    assert copy.deepcopy(pipe)["lstm"].word_vectors is vectors
 
 
 def test_vectors_of_a_file_pickle_as_its_path(vectors_of_a_file):
@@ -451,3 +467,229 @@ def test_equal_vectors_have_equal_joblib_hashes(vectors, vectors_of_a_file, ids)
         one.coverage(["good"])  # what lookups leave behind changes nothing
         assert joblib.hash(one) == joblib.hash(opened)
     assert joblib.hash(vectors) != joblib.hash(_vectors_for(ids[0].words, share=0.5))
+
+
+# ---- The classifier
+
+
+class _Tables(Callback):
+    """Keeps the table of the embedding, as it is before and after each epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.tables_ = [net.module_.embedding.weight.detach().clone()]
+
+    def on_epoch_end(self, net, **kwargs):
+        self.tables_.append(net.module_.embedding.weight.detach().clone())
+
+
+def _tables_of(classifier):
+    """Return the tables before the training and after each epoch."""
+    callbacks = [c for _, c in classifier.net_.callbacks_ if isinstance(c, _Tables)]
+    return [table.numpy() for table in callbacks[0].tables_]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_training_starts_from_the_vectors(ids, vectors, monkeypatch, sparse):
+    if sparse:
+        monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+    X, y = ids
+    classifier = LSTMClassifier(
+        **TINY,
+        word_vectors=vectors,
+        validation_fraction=None,
+        callbacks=[_Tables()],
+    ).fit(X, y)
+    first, *_, last = _tables_of(classifier)
+    assert classifier.net_.module_.embedding.sparse == sparse
+    assert first.shape == (len(X.words) + 2, 3)
+    expected = vectors.align(X.words)
+    known = np.array([False, True, *(word in vectors for word in X.words)])
+    assert_array_equal(first[known], expected[known])
+    assert not first[0].any()
+    # Nearly all: the maximum over a row may leave its first or last word without one.
+    assert (first != last).any(1)[2:].mean() > 0.95
+    assert not last[0].any()
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_frozen_vectors_do_not_move(ids, vectors, monkeypatch, sparse):
+    if sparse:
+        monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+    classifier = LSTMClassifier(
+        **TINY,
+        word_vectors=vectors,
+        freeze_embeddings=True,
+        weight_decay=0.1,
+        callbacks=[_Tables()],
+    ).fit(*ids)
+    first, *others = _tables_of(classifier)
+    assert all(np.array_equal(first, table) for table in others)
+    frozen = _table_of(classifier)
+    assert_array_equal(frozen, first)
+    # Later training does not move them either.
+    assert_array_equal(_table_of(classifier.partial_fit(*ids)), frozen)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_frozen_vectors_thaw_when_told(ids, vectors, monkeypatch, sparse):
+    if sparse:
+        monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+    classifier = LSTMClassifier(
+        **TINY | {"max_epochs": 4},
+        word_vectors=vectors,
+        freeze_embeddings=2,
+        callbacks=[_Tables()],
+    ).fit(*ids)
+    tables = _tables_of(classifier)
+    moved = [(a != b).any() for a, b in zip(tables, tables[1:], strict=False)]
+    assert moved == [False, False, True, True]
+
+
+def test_pieces_thaw_too_also_out_of_a_pickle(ids, vectors):
+    classifier = LSTMClassifier(**TINY, word_vectors=vectors, freeze_embeddings=2)
+    tables = []
+    for _ in range(4):
+        tables.append(_table_of(classifier.partial_fit(*ids, classes=[1, 2, 3, 4, 5])))
+        classifier = pickle.loads(pickle.dumps(classifier))
+    moved = [(a != b).any() for a, b in zip(tables, tables[1:], strict=False)]
+    assert moved == [False, True, True]
+
+
+def test_a_warm_start_goes_on_from_its_own_vectors(ids, vectors_of_a_file):
+    classifier = LSTMClassifier(
+        **TINY, word_vectors=vectors_of_a_file, warm_start=True
+    ).fit(*ids)
+    learned = _table_of(classifier)
+    # Even if the file is gone.
+    classifier = pickle.loads(pickle.dumps(classifier))
+    os.unlink(vectors_of_a_file._source[0])
+    classifier.set_params(freeze_embeddings=True).fit(*ids)
+    assert_array_equal(_table_of(classifier), learned)
+
+
+def test_early_stopping_and_word_vectors_go_together(ids, vectors):
+    params = TINY | {"max_epochs": 6, "early_stopping": True, "n_iter_no_change": 1}
+    classifier = LSTMClassifier(**params, word_vectors=vectors, freeze_embeddings=1)
+    assert classifier.fit(*ids).predict(ids[0]).shape == (len(ids[1]),)
+
+
+def test_two_fits_from_vectors_are_bit_equal(ids, vectors):
+    fits = [
+        LSTMClassifier(**TINY, word_vectors=vectors).fit(*ids).predict_proba(ids[0])
+        for _ in range(2)
+    ]
+    assert_array_equal(*fits)
+
+
+def test_dicts_and_keyed_vectors_train_as_word_vectors_do(ids, vectors):
+    words, numbers = vectors._table
+    words = words.to_pylist()
+    sources = [
+        vectors,
+        dict(zip(words, numbers, strict=True)),
+        SimpleNamespace(index_to_key=words, vectors=numbers),
+    ]
+    expected, *others = (
+        LSTMClassifier(**TINY, word_vectors=source).fit(*ids).predict_proba(ids[0])
+        for source in sources
+    )
+    for found in others:
+        assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"word_vectors": "glove.txt"}, "str holds no word vectors"),
+        ({"word_vectors": {"neverwritten": [1.0]}}, "knows none of the"),
+        ({"freeze_embeddings": True}, "freeze_embeddings=True needs word_vectors"),
+        ({"freeze_embeddings": 3}, "freeze_embeddings=3 needs word_vectors"),
+    ],
+)
+def test_vectors_that_cannot_be_used_are_refused(ids, fit, params, message):
+    classifier = LSTMClassifier(**TINY, **params)
+    classes = {"classes": [1, 2, 3, 4, 5]} if fit == "partial_fit" else {}
+    with pytest.raises(ValueError, match=message):
+        getattr(classifier, fit)(*ids, **classes)
+    assert not hasattr(classifier, "net_")
+
+
+def test_ids_without_words_are_refused(ids, vectors):
+    with pytest.raises(ValueError, match="ids that know their words"):
+        LSTMClassifier(**TINY, word_vectors=vectors).fit(np.asarray(ids[0]), ids[1])
+
+
+# ---- The pipeline
+
+
+def test_the_vectors_line_up_with_the_words_of_each_fold(reviews, vectors):
+    X, y = reviews
+    pipe = make_review_pipeline(
+        random_state=0,
+        resample="passthrough",
+        **TINY_STEP,
+        lstm__word_vectors=vectors,
+        lstm__freeze_embeddings=True,
+    )
+    vocabularies = []
+    for rows in (np.arange(0, 120), np.arange(60, 200)):
+        fitted = clone(pipe).fit(X[rows], y[rows])
+        vocabularies.append(fitted["vectorize"].vocabulary_)
+        words = [word for word in vocabularies[-1] if word in vectors]
+        table = _table_of(fitted["lstm"])
+        found = table[[vocabularies[-1][word] for word in words]]
+        expected = np.array([vectors[word] for word in words])
+        assert_array_equal(found, expected)
+    assert vocabularies[0] != vocabularies[1]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_grid_search_over_vectors_works(reviews, vectors, vectors_of_a_file, n_jobs):
+    pipe = make_review_pipeline(random_state=0, **TINY_STEP)
+    grid = [
+        {"lstm__word_vectors": [None]},
+        {
+            "lstm__word_vectors": [vectors, vectors_of_a_file],
+            "lstm__freeze_embeddings": [False, True, 1],
+        },
+    ]
+    search = GridSearchCV(pipe, grid, cv=2, n_jobs=n_jobs, error_score="raise")
+    search.fit(*reviews)
+    chosen = search.cv_results_["param_lstm__word_vectors"]
+    assert chosen[0] is None
+    if n_jobs == 1:
+        assert chosen[1] is vectors and chosen[-1] is vectors_of_a_file
+    assert search.predict(["good app"]).shape == (1,)
+
+
+def test_a_cached_pipeline_takes_vectors(reviews, vectors, tmp_path):
+    scores = [
+        cross_val_score(
+            make_review_pipeline(
+                random_state=0, memory=memory, **TINY_STEP, lstm__word_vectors=vectors
+            ),
+            *reviews,
+            cv=2,
+        )
+        for memory in (None, str(tmp_path), str(tmp_path))
+    ]
+    assert_array_equal(scores[0], scores[1])
+    assert_array_equal(scores[0], scores[2])
+
+
+def test_a_new_process_predicts_without_the_file(reviews, vectors_of_a_file, tmp_path):
+    X, y = reviews
+    pipe = make_review_pipeline(
+        random_state=0, **TINY_STEP, lstm__word_vectors=vectors_of_a_file
+    ).fit(X, y)
+    joblib.dump(pipe, tmp_path / "pipe.joblib")
+    joblib.dump(X, tmp_path / "X.joblib")
+    os.unlink(tmp_path / "reviews.txt")
+    code = (
+        "import joblib, numpy; X = joblib.load('X.joblib');"
+        "pipe = joblib.load('pipe.joblib'); repr(pipe);"
+        "numpy.save('proba.npy', pipe.predict_proba(X))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert_array_equal(np.load(tmp_path / "proba.npy"), pipe.predict_proba(X))

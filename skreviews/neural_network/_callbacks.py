@@ -1,9 +1,11 @@
-"""The learning rate's schedule and early stopping, as skorch callbacks."""
+"""The learning rate's schedule, early stopping and freezing, as skorch callbacks."""
 
+import math
 from functools import partial
 
+import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 # Share of the steps in which the learning rate rises; in the rest it falls to zero.
 _WARM_UP = 0.2
@@ -43,3 +45,23 @@ def make_early_stopping(patience, verbose):
 
 def _be_quiet(*args, **kwargs):
     pass
+
+
+def make_freezer(freeze):
+    """Return the callback that keeps the word vectors: True for ever, int so long."""
+    return _Freezer(math.inf if isinstance(freeze, (bool, np.bool_)) else freeze)
+
+
+class _Freezer(Callback):
+    # Not skorch's own Freezer and Unfreezer, which a net that was pickled in the middle
+    # freezes again.
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_begin(self, net, **kwargs):
+        weight = net.module_.embedding.weight
+        weight.requires_grad_(len(net.history) > self.n_epochs)
+
+    def on_train_end(self, net, **kwargs):
+        net.module_.embedding.weight.requires_grad_(True)
