@@ -37,11 +37,15 @@ METRICS = {
 # ---- Losses of rows, from logits of shape (rows, classes) and codes
 
 
+def entropy(logits, y):
+    return cross_entropy(logits, y, reduction="none")
+
+
 def squared_distance(logits, y):
     """Squared earth mover's distance (Hou, Yu, Samaras 2016), the ranked probability
     score of the forecasters."""
     below = logits.softmax(1).cumsum(1)[:, :-1]
-    return (below - is_below(logits, y)).square().sum(1)
+    return (below - is_below(logits, y).float()).square().sum(1)
 
 
 def cumulative_entropy(logits, y):
@@ -53,7 +57,7 @@ def cumulative_entropy(logits, y):
 
 
 def squared_distance_and_entropy(logits, y):
-    return squared_distance(logits, y) + cross_entropy(logits, y, reduction="none")
+    return squared_distance(logits, y) + entropy(logits, y)
 
 
 def corn(logits, y):
@@ -79,7 +83,7 @@ def is_below(logits, y):
 
 
 LOSSES = {
-    "cross-entropy": cross_entropy,
+    "cross-entropy": entropy,
     "CORN": corn,
     "cumulative cross-entropy": cumulative_entropy,
     "squared distance": squared_distance,
@@ -90,11 +94,10 @@ LOSSES = {
 class Criterion(nn.Module):
     def __init__(self, loss, reduction):
         super().__init__()
-        self.loss = LOSSES[loss]
-        self.options = {"reduction": reduction} if loss == "cross-entropy" else {}
+        self.loss = LOSSES[loss]  # of rows: the net reduces nothing
 
     def forward(self, logits, y):
-        return self.loss(logits, y, **self.options)
+        return self.loss(logits, y)
 
 
 # ---- Decisions
