@@ -133,6 +133,7 @@ def _score(args):
     import pandas as pd
 
     from skreviews.datasets._readers import read_table
+    from skreviews.neural_network._objective import decide
 
     _check_folder(args.output)
     frame = read_table(Path(args.file), [args.text], others=True).to_pandas()
@@ -148,7 +149,8 @@ def _score(args):
     scores = pd.DataFrame(index=frame.index, columns=columns)
     if has_text.any():
         proba = pipe.predict_proba(texts[has_text])
-        scores.loc[has_text, "prediction"] = pipe.classes_[proba.argmax(axis=1)]
+        labels = decide(proba, pipe.classes_, pipe["lstm"].decision)
+        scores.loc[has_text, "prediction"] = labels
         scores.loc[has_text, columns[1:]] = proba
     frame = frame.join(scores)
     _write_whole(args.output, lambda path: frame.to_csv(path, index=False))

@@ -138,6 +138,17 @@ def test_score_reads_all_that_train_reads(exported, tmp_path):
         assert scored[-1].equals(scored[0])
 
 
+def test_score_decides_as_the_model_does(exported, tmp_path):
+    pipe = joblib.load(exported / "m.joblib").set_params(lstm__decision="median")
+    joblib.dump(pipe, tmp_path / "m.joblib")
+    out = tmp_path / "out.csv"
+    assert (
+        _run("score", tmp_path / "m.joblib", exported / "reviews.csv", "-o", out) == 0
+    )
+    texts = pd.read_csv(exported / "reviews.csv")["content"]
+    assert np.array_equal(pd.read_csv(out)["prediction"], pipe.predict(texts))
+
+
 def test_a_broken_archive_is_an_error_in_one_line(exported, tmp_path, capsys):
     frame = pd.read_csv(exported / "reviews.csv", dtype=str)
     frame.to_csv(tmp_path / "in.csv.gz", index=False)

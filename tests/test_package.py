@@ -48,6 +48,7 @@ def test_the_text_estimators_do_not_import_torch():
 FLOORS = {
     "preprocessing": 0,
     "datasets": 0,
+    "metrics": 1,
     "sampling": 1,
     "neural_network": 1,
     "pipeline": 2,

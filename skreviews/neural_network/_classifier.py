@@ -38,6 +38,12 @@ from skreviews.neural_network._data import (
 from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._module import LSTMModule
 from skreviews.neural_network._net import SCHEDULE, STOPPING, WeightedNet
+from skreviews.neural_network._objective import (
+    CRITERIA,
+    DECISIONS,
+    check_order,
+    decide,
+)
 from skreviews.neural_network._optimizer import LazyAdam
 from skreviews.neural_network._precision import find_precision
 from skreviews.preprocessing._ids import UNKNOWN, check_ids, words_of
@@ -123,6 +129,18 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     freeze_embeddings : bool or int, default=False
         Keep the vectors of all words, known or not, as they start: True in all
         epochs, an int in so many, after which they train with the rest.
+    objective : {'nominal', 'ordinal'}, default='nominal'
+        What the loss knows of the labels. 'nominal' takes them as names:
+        cross-entropy. 'ordinal' takes them as ordered, such as stars, and makes a far
+        miss cost more than a near one: cross-entropy plus the squared earth mover's
+        distance [2]_. With two classes they are the same; more must be numbers,
+        which have an order.
+    decision : {'mode', 'median'}, default='mode'
+        Which label `predict` makes of the probabilities: the most probable one, or
+        the first one, in the order of `classes_`, up to which they sum to a half. The
+        mode is right most often, the median is off by the fewest places in the mean;
+        more than two labels must be numbers. It may be set after `fit` as well. The
+        accuracies in `history_` are those of the mode.
     class_weight : 'balanced', dict of {label: weight} or None, default=None
         Weights of the classes in the loss; 'balanced' makes them inversely
         proportional to the class sizes.
@@ -201,6 +219,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     ----------
     .. [1] S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation
        9(8), 1997.
+    .. [2] L. Hou, C.-P. Yu, D. Samaras, "Squared earth mover's distance-based loss for
+       training deep neural networks", arXiv:1611.05916, 2016.
 
     Examples
     --------
@@ -224,6 +244,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "segment_len": [Interval(Integral, 1, None, closed="left"), None],
         "word_vectors": "no_validation",
         "freeze_embeddings": ["boolean", Interval(Integral, 0, None, closed="left")],
+        "objective": [StrOptions(set(CRITERIA))],
+        "decision": [StrOptions(set(DECISIONS))],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "max_epochs": [
             StrOptions({"auto"}),
@@ -262,6 +284,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         segment_len=None,
         word_vectors=None,
         freeze_embeddings=False,
+        objective="nominal",
+        decision="mode",
         class_weight=None,
         max_epochs="auto",
         batch_size="auto",
@@ -290,6 +314,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self.segment_len = segment_len
         self.word_vectors = word_vectors
         self.freeze_embeddings = freeze_embeddings
+        self.objective = objective
+        self.decision = decision
         self.class_weight = class_weight
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -331,8 +357,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If ids are negative or no whole numbers, if a label is missing, if there
-            is one class only, if the device is not there, or if there are
-            `word_vectors` but no words.
+            is one class only, if labels have no order that `objective` or `decision`
+            goes by, if there are `word_vectors` but no words, or if the device is not
+            there.
         """
         if self.early_stopping and self.validation_fraction is None:
             raise ValueError(
@@ -341,6 +368,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         device = find_device(self.device)
         find_precision(self.precision, device)
         ids, classes, codes, weights = self._check(X, y, sample_weight)
+        check_order(classes, self.objective, self.decision)
         previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
         if previous is not None:
             _check_same_classes(self.classes_, classes)
@@ -419,6 +447,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             all_classes, n_tokens = self.classes_, self.n_tokens_
             if classes is not None:
                 _check_same_classes(all_classes, encode_labels(classes)[0])
+        check_order(all_classes, self.objective, self.decision)
         codes = encode_known_labels(y, all_classes)
         dataset = make_dataset(ids, n_tokens, codes, weights)
         dataset.sample_weight = weigh_classes(dataset, self.class_weight, all_classes)
@@ -440,7 +469,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X):
-        """Return the most probable label of each row.
+        """Return the label of each row: by default the most probable one.
 
         Parameters
         ----------
@@ -452,7 +481,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,)
         """
         probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        return decide(probabilities, self.classes_, self.decision)
 
     def predict_proba(self, X):
         """Return the probability of each label for each row.
@@ -600,7 +629,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if self.verbose:
             callbacks.append(ProgressBar())
         params = {
-            "criterion": torch.nn.CrossEntropyLoss,
+            "criterion": CRITERIA[self.objective],
             "criterion__reduction": "none",
             "optimizer": LazyAdam,
             "lr": self.lr,

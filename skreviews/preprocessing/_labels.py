@@ -6,13 +6,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 
-def encode_labels(y):
+def encode_labels(y, name="y"):
     """Encode labels as whole numbers.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Labels: numbers, strings, or any hashable objects.
+    name : str, default='y'
+        What errors call them.
 
     Returns
     -------
@@ -34,14 +36,14 @@ def encode_labels(y):
     """
     y = _to_1d(y)
     if len(y) == 0:
-        raise ValueError("y is empty (0 samples): at least one label is needed.")
+        raise ValueError(f"{name} is empty (0 samples): at least one label is needed.")
     missing = pd.isna(y)
     if missing.any():
         position = int(missing.argmax())
         label = y.tolist()[position]
         raise ValueError(
-            f"y[{position}] is {label!r}: y contains NaN or None. Drop the rows "
-            "without a label."
+            f"{name}[{position}] is {label!r}: {name} contains NaN or None. Drop the "
+            "rows without a label."
         )
     if y.dtype != object:
         check_classification_targets(y)
@@ -51,8 +53,8 @@ def encode_labels(y):
         codes, classes = pd.factorize(y)
     except TypeError as error:
         raise ValueError(
-            f"y holds labels that cannot be hashed ({error}). Use numbers, strings or "
-            "tuples."
+            f"{name} holds labels that cannot be hashed ({error}). Use numbers, "
+            "strings or tuples."
         ) from None
     try:
         order = sorted(range(len(classes)), key=classes.__getitem__)
@@ -61,15 +63,15 @@ def encode_labels(y):
     return classes[order], np.argsort(order)[codes]
 
 
-def encode_known_labels(y, classes):
+def encode_known_labels(y, classes, name="y"):
     """Return the place of each label in `classes`, or raise where one is new."""
     places = _find_places(classes)
-    found, codes = encode_labels(y)
+    found, codes = encode_labels(y, name)
     for code, label in enumerate(found.tolist()):
         if label not in places:
             position = int(np.argmax(codes == code))
             raise ValueError(
-                f"y[{position}] is {label!r}, which is not among the classes "
+                f"{name}[{position}] is {label!r}, which is not among the classes "
                 f"{list(places)}."
             )
     return np.array([places[label] for label in found.tolist()])[codes]

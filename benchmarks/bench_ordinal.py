@@ -1,0 +1,178 @@
+"""What the order of the stars is worth: losses and decisions, by cross-validation.
+
+The rows are those of the training parts alone.
+"""
+
+import argparse
+from itertools import islice
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import torch
+from common import describe_machine, find_data, print_table, read_rows
+from sklearn.metrics import accuracy_score, mean_absolute_error
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from torch import nn
+from torch.nn.functional import cross_entropy, logsigmoid
+
+from skreviews import make_review_pipeline
+from skreviews.metrics import (
+    macro_mean_absolute_error,
+    quadratic_weighted_kappa,
+    within_one_accuracy,
+)
+
+# Data -> number of folds, and how many of them are run.
+FOLDS = {"app_reviews": (5, 2), "sst5": (3, 3), "review_data": (5, 5)}
+METRICS = {
+    "accuracy": accuracy_score,
+    "QWK": quadratic_weighted_kappa,
+    "MAE": mean_absolute_error,
+    "macro MAE": macro_mean_absolute_error,
+    "within one": within_one_accuracy,
+}
+
+
+# ---- Losses of rows, from logits of shape (rows, classes) and codes
+
+
+def entropy(logits, y):
+    return cross_entropy(logits, y, reduction="none")
+
+
+def squared_distance(logits, y):
+    """Squared earth mover's distance (Hou, Yu, Samaras 2016), the ranked probability
+    score of the forecasters."""
+    below = logits.softmax(1).cumsum(1)[:, :-1]
+    return (below - is_below(logits, y).float()).square().sum(1)
+
+
+def cumulative_entropy(logits, y):
+    """Cross-entropy of whether the label lies at or below each place."""
+    total = logits.logsumexp(1, keepdim=True)
+    below = logits.logcumsumexp(1)[:, :-1] - total
+    above = logits.flip(1).logcumsumexp(1).flip(1)[:, 1:] - total
+    return -torch.where(is_below(logits, y), below, above).sum(1)
+
+
+def squared_distance_and_entropy(logits, y):
+    return squared_distance(logits, y) + entropy(logits, y)
+
+
+def corn(logits, y):
+    """CORN (Shi, Cao, Raschka 2021): is it past this place, having come so far?"""
+    past = logits[:, -1:] - logits[:, :-1]
+    places = torch.arange(past.shape[1])
+    asked, passed = places <= y[:, None], places < y[:, None]
+    return -(asked * logsigmoid(torch.where(passed, past, -past))).sum(1)
+
+
+def to_corn(probabilities):
+    """Return the probabilities that CORN means, from the softmax of its logits."""
+    logits = torch.from_numpy(probabilities).double().log()
+    past = logits[:, -1:] - logits[:, :-1]
+    none, first = torch.zeros(len(past), 1), logsigmoid(past).cumsum(1)
+    come = torch.cat([none, first], 1)
+    stop = torch.cat([logsigmoid(-past), none], 1)
+    return (come + stop).exp().numpy()
+
+
+def is_below(logits, y):
+    return y[:, None] <= torch.arange(logits.shape[1] - 1)
+
+
+LOSSES = {
+    "cross-entropy": entropy,
+    "CORN": corn,
+    "cumulative cross-entropy": cumulative_entropy,
+    "squared distance": squared_distance,
+    "squared distance + cross-entropy": squared_distance_and_entropy,
+}
+
+
+class Criterion(nn.Module):
+    def __init__(self, loss, reduction):
+        super().__init__()
+        self.loss = LOSSES[loss]  # of rows: the net reduces nothing
+
+    def forward(self, logits, y):
+        return self.loss(logits, y)
+
+
+# ---- Decisions
+
+
+def decide(probabilities):
+    """Return the codes by the name of the decision."""
+    sums = probabilities.cumsum(axis=1)
+    codes = np.arange(probabilities.shape[1])
+    return {
+        "mode": probabilities.argmax(axis=1),
+        "median": (sums < sums[:, -1:] / 2).sum(axis=1),
+        "mean, rounded": np.rint(probabilities @ codes).astype(int),
+    }
+
+
+# ---- Measurement
+
+
+def read_training_rows(name):
+    if name != "review_data":
+        return read_rows(f"{name}_train")
+    frame = pd.read_csv(find_data() / "review_data.csv").dropna(subset="content")
+    frame = frame.drop_duplicates("content")
+    frame, _ = train_test_split(
+        frame, test_size=0.2, stratify=frame["score"], random_state=0
+    )
+    return np.array(frame["content"], dtype=object), np.array(frame["score"])
+
+
+def measure(name, losses, seed):
+    """Return the scores of each fold by loss and decision, and the seconds by loss."""
+    X, y = read_training_rows(name)
+    n_splits, n_run = FOLDS[name]
+    folds = StratifiedKFold(n_splits, shuffle=True, random_state=0).split(X, y)
+    scores, seconds = {}, {}
+    for train, test in islice(folds, n_run):
+        pipe = make_review_pipeline(
+            device="cpu", random_state=seed, resample="passthrough"
+        )
+        ids = pipe[:-1].fit_transform(X[train], y[train])
+        test_ids = pipe[:-1].transform(X[test])
+        for loss in losses:
+            params = {"criterion": Criterion, "criterion__loss": loss}
+            classifier = pipe["lstm"].set_params(net_params=params)
+            start = perf_counter()
+            classifier.fit(ids, y[train])
+            seconds.setdefault(loss, []).append(perf_counter() - start)
+            probabilities = classifier.predict_proba(test_ids).astype(np.float64)
+            if loss == "CORN":
+                probabilities = to_corn(probabilities)
+            for decision, found in decide(probabilities).items():
+                found = classifier.classes_[found]
+                row = [metric(y[test], found) for metric in METRICS.values()]
+                scores.setdefault((loss, decision), []).append(row)
+    return scores, seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", nargs="+", choices=FOLDS, default=list(FOLDS))
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    print(describe_machine("torch", "skorch"))
+    print(f"{torch.get_num_threads()} threads; seed {args.seed}; means over the folds.")
+    rows = []
+    for name in args.data:
+        scores, seconds = measure(name, args.losses, args.seed)
+        for (loss, decision), values in scores.items():
+            cells = [f"{value:.3f}" for value in np.mean(values, axis=0)]
+            time = f"{np.mean(seconds[loss]):.0f}"
+            rows.append([name, loss, decision, *cells, time])
+    print_table(["data", "loss", "decision", *METRICS, "s"], rows, n_names=3)
+
+
+if __name__ == "__main__":
+    main()
