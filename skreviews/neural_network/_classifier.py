@@ -146,8 +146,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     adversarial : float of 0 or more, default=0.0
         Learn each batch a second time, with the word vectors of each review moved by
         this share of their norm in the direction that raises the loss most [6]_. Such
-        as 0.1; it doubles the time of training. The losses in `history_` are those of
-        the reviews as they are.
+        as 0.05; it nearly doubles the time of training. The losses in `history_` are
+        those of the reviews as they are.
     validation_fraction : float in (0, 1) or None, default=0.1
         Share of the distinct rows that is held out, to follow the training by their
         loss and accuracy in `history_`. Each class gives its share, and equal rows all
