@@ -1,4 +1,4 @@
-"""The learning rate's schedule, early stopping and freezing, as skorch callbacks."""
+"""Callbacks: the rate's schedule, the weights' average, early stopping, freezing."""
 
 import math
 from functools import partial
@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 # Share of the steps in which the learning rate rises; in the rest it falls to zero.
 _WARM_UP = 0.2
@@ -28,6 +29,62 @@ def _triangle(n_warm_up, n_steps, step):
     if step < n_warm_up:
         return (step + 1) / n_warm_up
     return max(0, n_steps - step) / max(1, n_steps - n_warm_up)
+
+
+class WeightAverage(Callback):
+    """Average the weights over the steps, exponentially.
+
+    The optimizer moves the weights themselves. After the steps of each epoch the module
+    holds their average instead, until the next one: so it is the average that is
+    validated, stopped early and kept. Each call of `fit` or `partial_fit` averages its
+    own steps.
+
+    Parameters
+    ----------
+    decay : float
+        Weight of the average at each step, the rest is that of the present weights. In
+        step `t` it is at most ``(1 + t) / (10 + t)``, so that the average soon forgets
+        the weights before the first step.
+
+    References
+    ----------
+    B. T. Polyak, A. B. Juditsky, "Acceleration of stochastic approximation by
+    averaging", SIAM Journal on Control and Optimization 30(4), 1992.
+    """
+
+    def __init__(self, decay):
+        self.decay = decay
+
+    def on_train_begin(self, net, **kwargs):
+        self.weights_ = [w for w in net.module_.parameters() if w.requires_grad]
+        # Those of the two sets, the weights and their average, that are not in use.
+        self.others_ = [weight.detach().clone() for weight in self.weights_]
+        self.n_steps_ = 0
+        self.is_average_in_use_ = True
+
+    def on_batch_begin(self, net, training, **kwargs):
+        self._use_average(not training)
+
+    def on_batch_end(self, net, training, **kwargs):
+        if training:
+            self.n_steps_ += 1
+            decay = min(self.decay, (1 + self.n_steps_) / (10 + self.n_steps_))
+            get_ema_multi_avg_fn(decay)(self.others_, self.weights_, None)
+
+    def on_epoch_end(self, net, **kwargs):
+        self._use_average(True)
+
+    def on_train_end(self, net, **kwargs):
+        del self.weights_, self.others_
+
+    @torch.no_grad()
+    def _use_average(self, use):
+        if use == self.is_average_in_use_:
+            return
+        in_use = [weight.clone() for weight in self.weights_]
+        torch._foreach_copy_(self.weights_, self.others_)
+        self.others_ = in_use
+        self.is_average_in_use_ = use
 
 
 def make_early_stopping(patience, verbose):

@@ -38,6 +38,12 @@ class LSTMModule(nn.Module):
     embedding_dropout : float, default=0.3
         Dropout of whole channels of the embedding, the same for all tokens of a
         review [2]_.
+    word_dropout : float, default=0.0
+        Share of the words that become unknown in training [4]_. A review never loses
+        all of its words.
+    weight_dropout : float, default=0.0
+        Dropout of single weights between the hidden states of one step and the next,
+        drawn anew in each forward pass [5]_.
     segment_len : int or None, default=None
         Cut each review into segments of this many tokens, which the layers read
         independently, side by side; the pooling joins them again [3]_.
@@ -53,6 +59,10 @@ class LSTMModule(nn.Module):
        recurrent neural networks", NIPS 2016.
     .. [3] R. Johnson, T. Zhang, "Supervised and semi-supervised text categorization
        using LSTM for region embeddings", ICML 2016.
+    .. [4] M. Iyyer et al., "Deep unordered composition rivals syntactic methods for
+       text classification", ACL 2015.
+    .. [5] S. Merity, N. S. Keskar, R. Socher, "Regularizing and optimizing LSTM
+       language models", ICLR 2018.
 
     Examples
     --------
@@ -76,11 +86,14 @@ class LSTMModule(nn.Module):
         pooling: str = "max",
         dropout: float = 0.5,
         embedding_dropout: float = 0.3,
+        word_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         segment_len: int | None = None,
         sparse: bool = False,
     ):
         super().__init__()
         self.pooling = pooling
+        self.word_dropout = word_dropout
         self.segment_len = segment_len
         self.embedding = nn.Embedding(
             n_tokens, embedding_dim, padding_idx=0, sparse=sparse
@@ -89,7 +102,11 @@ class LSTMModule(nn.Module):
         n_states = hidden_size * (2 if bidirectional else 1)
         self.layers = nn.ModuleList(
             _RecurrentLayer(
-                embedding_dim if i == 0 else n_states, hidden_size, bidirectional, cell
+                embedding_dim if i == 0 else n_states,
+                hidden_size,
+                bidirectional,
+                cell,
+                weight_dropout,
             )
             for i in range(num_layers)
         )
@@ -105,31 +122,35 @@ class LSTMModule(nn.Module):
         with torch.no_grad():
             self.embedding.weight[0].zero_()
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, perturbation: Tensor | None = None) -> Tensor:
         """Return the logits.
 
         Parameters
         ----------
         ids : Tensor of int32 or int64 of shape (batch, length)
             Token ids, each row padded with 0 behind its tokens.
+        perturbation : Tensor or None, default=None
+            Is added to the word vectors, before their dropout; of shape (batch,
+            length, embedding_dim).
 
         Returns
         -------
         logits : Tensor of float32 of shape (batch, n_classes)
         """
+        ids = self._drop_words(ids)
         length = min(self.segment_len or ids.shape[1], ids.shape[1])
-        if ids.shape[1] % length:
-            ids = F.pad(ids, (0, -ids.shape[1] % length))
-        n_segments = ids.shape[1] // length
-        is_real = ids != 0  # (batch, n_segments * length)
+        n_segments = -(-ids.shape[1] // length)
+        is_real = ids != 0  # (batch, length of the ids)
         # A row without any token is read as one token of padding.
         is_real[:, 0] = True
         # From here on a row is a segment, and time comes first: so oneDNN and cuDNN
         # read memory.
-        is_real = is_real.reshape(-1, length).t()  # (length, rows)
-        ids = ids.reshape(-1, length).t()  # (length, rows)
+        is_real = _cut(is_real, length)  # (length, rows)
         mirror = _mirror(is_real.sum(0), length)  # (length * rows,)
-        vectors = self._embed(ids, n_segments)  # (length, rows, embedding_dim)
+        vectors = self.embedding(_cut(ids, length))  # (length, rows, embedding_dim)
+        if perturbation is not None:
+            vectors = vectors + _cut(perturbation, length)
+        vectors = self._drop_channels(vectors, n_segments)
         states = self.layers[0](vectors, mirror)  # each of (length, rows, hidden)
         for layer in self.layers[1:]:
             states = layer(self.dropout(_align(states, mirror)), mirror)
@@ -140,8 +161,15 @@ class LSTMModule(nn.Module):
         pooled = self._pool(states, is_real, length)  # (batch, n_pooled)
         return self.head(self.dropout(pooled))  # (batch, n_classes)
 
-    def _embed(self, ids: Tensor, n_segments: int) -> Tensor:
-        vectors = self.embedding(ids)  # (length, rows, embedding_dim)
+    def _drop_words(self, ids: Tensor) -> Tensor:
+        if not (self.training and self.word_dropout):
+            return ids
+        is_kept = torch.rand(ids.shape, device=ids.device) >= self.word_dropout
+        # A label without any word teaches nothing.
+        is_kept |= ~(is_kept & (ids > 1)).any(1, keepdim=True)
+        return ids.where(is_kept, ids.clamp(max=1))  # padding stays padding
+
+    def _drop_channels(self, vectors: Tensor, n_segments: int) -> Tensor:
         if not self.training:
             return vectors
         channels = torch.ones_like(vectors[0, ::n_segments])  # (batch, embedding_dim)
@@ -187,19 +215,43 @@ class _RecurrentLayer(nn.Module):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bidirectional: bool, cell: str
+        self,
+        input_size: int,
+        hidden_size: int,
+        bidirectional: bool,
+        cell: str,
+        weight_dropout: float,
     ):
         super().__init__()
+        self.weight_dropout = weight_dropout
         make = _CELLS[cell]
         self.ahead = make(input_size, hidden_size)
         self.back = make(input_size, hidden_size) if bidirectional else None
 
     def forward(self, inputs: Tensor, mirror: Tensor) -> list[Tensor]:
         """Return the states of each direction, each in the order of its reading."""
-        states = [self.ahead(inputs)[0]]  # (length, rows, hidden)
+        states = [self._read(self.ahead, inputs)]  # (length, rows, hidden)
         if self.back is not None:
-            states.append(self.back(_Reverse.apply(inputs, mirror))[0])
+            states.append(self._read(self.back, _Reverse.apply(inputs, mirror)))
         return states
+
+    def _read(self, cell: nn.LSTM | nn.GRU, inputs: Tensor) -> Tensor:
+        if not (self.training and self.weight_dropout):
+            return cell(inputs)[0]
+        # The function below `cell` takes any tensors for its weights: these lead the
+        # gradient through the mask to the parameter, and oneDNN and cuDNN take them.
+        weights = [
+            cell.weight_ih_l0,
+            F.dropout(cell.weight_hh_l0, self.weight_dropout),
+            cell.bias_ih_l0,
+            cell.bias_hh_l0,
+        ]
+        start = inputs.new_zeros(1, inputs.shape[1], cell.hidden_size)
+        # With biases, one layer, no dropout, in training, ahead, time first.
+        rest = (weights, True, 1, 0.0, True, False, False)
+        if isinstance(cell, nn.LSTM):
+            return torch.lstm(inputs, (start, start), *rest)[0]
+        return torch.gru(inputs, start, *rest)[0]
 
 
 class _Reverse(torch.autograd.Function):
@@ -217,6 +269,13 @@ class _Reverse(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         return _Reverse.apply(gradient, *ctx.saved_tensors), None
+
+
+def _cut(rows: Tensor, length: int) -> Tensor:
+    """Cut rows of (batch, time, ...) into segments: (length, batch * segments, ...)."""
+    if missing := -rows.shape[1] % length:
+        rows = F.pad(rows, [0, 0] * (rows.dim() - 2) + [0, missing])
+    return rows.reshape(-1, length, *rows.shape[2:]).transpose(0, 1)
 
 
 def _mirror(lengths: Tensor, length: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 
+from skreviews.neural_network._adversarial import learn_twice
 from skreviews.neural_network._cpu import limited_threads
 from skreviews.neural_network._data import SortedBatches, split_batch
 from skreviews.neural_network._precision import use_bf16
@@ -27,11 +28,14 @@ class WeightedNet(NeuralNetClassifier):
     ----------
     precision : {'auto', 'fp32', 'bf16'}, default='auto'
         Numbers that the module computes with; see `LSTMClassifier`.
+    adversarial : float, default=0.0
+        Size of the perturbation in adversarial training; see `LSTMClassifier`.
     """
 
-    def __init__(self, *args, precision="auto", **kwargs):
+    def __init__(self, *args, precision="auto", adversarial=0.0, **kwargs):
         super().__init__(*args, **kwargs)
         self.precision = precision
+        self.adversarial = adversarial
 
     @property
     def _default_callbacks(self):
@@ -138,25 +142,35 @@ class WeightedNet(NeuralNetClassifier):
         inputs, y = batch
         steps = []
         for part, part_y in split_batch(inputs, y):
-            y_pred = self.infer(part)
-            loss = self.get_loss(y_pred, part_y, X=part) * (len(part_y) / len(y))
-            loss.backward()
-            steps.append((loss.detach(), y_pred.detach()))
+            learn = partial(self._learn, part, part_y, len(part_y) / len(y))
+            if self.adversarial:
+                embedding = self.module_.embedding
+                step = learn_twice(learn, embedding, part["ids"], self.adversarial)
+            else:
+                step = learn()
+            steps.append(step)
         losses, y_pred = zip(*steps, strict=True)
         _clip(self.module_.parameters())
         return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(y_pred)}
+
+    def _learn(self, inputs, y, share, *perturbation):
+        """Add up the gradients of one part, this share of a batch."""
+        y_pred = self.infer(inputs, *perturbation)
+        loss = self.get_loss(y_pred, y, X=inputs) * share
+        loss.backward()
+        return loss.detach(), y_pred.detach()
 
     def _score(self, dataset, rows):
         inputs, _ = dataset.__getitems__(rows)
         with torch.inference_mode():
             return self.infer(inputs).softmax(1)
 
-    def infer(self, x, **fit_params):
+    def infer(self, x, *perturbation, **fit_params):
         device = x["ids"].device
         if not use_bf16(self.precision, device, self.module_.training):
-            return self.module_(x["ids"])
+            return self.module_(x["ids"], *perturbation)
         with torch.autocast(device.type, torch.bfloat16):
-            return self.module_(x["ids"]).float()
+            return self.module_(x["ids"], *perturbation).float()
 
     def get_loss(self, y_pred, y_true, X=None, *args, **kwargs):
         losses = self.criterion_(y_pred, y_true)

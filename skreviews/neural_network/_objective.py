@@ -4,7 +4,6 @@ from numbers import Real
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -20,6 +19,8 @@ class OrderedCrossEntropy(nn.Module):
     ----------
     reduction : {'none'}
         The losses are those of the rows.
+    label_smoothing : float in [0, 1), default=0.0
+        That of the cross-entropy.
 
     References
     ----------
@@ -29,9 +30,11 @@ class OrderedCrossEntropy(nn.Module):
        categories", Journal of Applied Meteorology 8(6), 1969.
     """
 
-    def __init__(self, reduction: str):
+    def __init__(self, reduction: str, label_smoothing: float = 0.0):
         super().__init__()
-        self.reduction = reduction
+        self.cross_entropy = nn.CrossEntropyLoss(
+            reduction=reduction, label_smoothing=label_smoothing
+        )
 
     def forward(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the losses of the rows.
@@ -46,7 +49,7 @@ class OrderedCrossEntropy(nn.Module):
         -------
         losses : Tensor of float of shape (batch,)
         """
-        losses = F.cross_entropy(logits, y, reduction=self.reduction)
+        losses = self.cross_entropy(logits, y)
         n_classes = logits.shape[1]
         if n_classes == 2:
             return losses
