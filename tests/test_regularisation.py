@@ -85,7 +85,7 @@ def test_two_fits_with_all_options_are_bit_equal(ids, cell):
 def test_no_option_touches_a_prediction(ids):
     X, y = ids
     classifier = LSTMClassifier(**SMALL, **OPTIONS, random_state=0).fit(X, y)
-    module = LSTMModule(classifier.n_tokens_, 5, embedding_dim=8, hidden_size=8)
+    module = LSTMModule(**classifier.net_.get_params_for("module"))
     module.load_state_dict(classifier.net_.module_.state_dict())
     with torch.no_grad():
         expected = module.eval()(torch.from_numpy(np.asarray(X))).softmax(1)

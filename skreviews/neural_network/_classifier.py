@@ -39,6 +39,7 @@ from skreviews.neural_network._data import (
 from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._module import LSTMModule
 from skreviews.neural_network._net import SCHEDULE, STOPPING, WeightedNet
+from skreviews.neural_network._ngrams import check_ngram_range
 from skreviews.neural_network._objective import (
     CRITERIA,
     DECISIONS,
@@ -66,6 +67,8 @@ _MODULE_PARAMS = (
     "word_dropout",
     "weight_dropout",
     "segment_len",
+    "ngram_range",
+    "ngram_buckets",
 )
 # max_epochs="auto" makes this many steps, in this many epochs at least and at most.
 _AUTO_STEPS = 1000
@@ -73,6 +76,11 @@ _AUTO_EPOCHS = (3, 20)
 # batch_size="auto": small data sets need more steps, not larger ones.
 _FEW_ROWS = 5000
 _AUTO_BATCH_SIZES = (32, 64)
+_AUTO_VALIDATION_FRACTION = 0.1
+# Rate of the wide branch, in rates of the LSTM. With 5 it reached 0.907 on a fifth of
+# the IMDb training reviews after three epochs, 0.904 with half as much and 0.898 with
+# twice.
+_WIDE_LR_RATIO = 5
 # From this many words on a step of Adam takes longer over all of them than over those
 # in the batch (200,000 words: 58 ms and 13 ms).
 _BIG_VOCABULARY = 50_000
@@ -139,6 +147,13 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     freeze_embeddings : bool or int, default=False
         Keep the vectors of all words, known or not, as they start: True in all
         epochs, an int in so many, after which they train with the rest.
+    ngram_range : tuple of (int, int) or None, default=(1, 2)
+        Lengths of the n-grams in the wide branch, a linear classifier of words and
+        n-grams whose logits are averaged with those of the LSTM, each having learned
+        alone: the one sees which words are there, the other what they mean together
+        (wide and deep [8]_, bag of tricks [9]_). None leaves the wide branch out.
+    ngram_buckets : int, default=2 ** 18
+        Number of weights for each class that n-grams of two words and more share.
     objective : {'nominal', 'ordinal'}, default='nominal'
         What the loss knows of the labels. 'nominal' takes them as names:
         cross-entropy. 'ordinal' takes them as ordered, such as stars, and makes a far
@@ -177,15 +192,17 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         this share of their norm in the direction that raises the loss most [7]_. Such
         as 0.05; it nearly doubles the time of training. The losses in `history_` are
         those of the reviews as they are.
-    validation_fraction : float in (0, 1) or None, default=0.1
+    validation_fraction : 'auto', float in (0, 1) or None, default='auto'
         Share of the distinct rows that is held out, to follow the training by their
         loss and accuracy in `history_`. Each class gives its share, and equal rows all
         stay on one side, so that copies made by over-sampling leak nothing. None
-        trains on all rows.
-    early_stopping : bool, default=False
+        trains on all rows. 'auto' is 0.1 with early stopping, else None.
+    early_stopping : bool or 'refit', default=False
         Stop when the held-out accuracy has not risen for `n_iter_no_change` epochs,
-        and keep the weights of the best epoch. The default goes through the whole
-        schedule, which ends with small steps, and keeps the last weights.
+        and keep the weights of the best epoch. 'refit' then trains anew on all rows,
+        for as many epochs as were best: twice the time, but no row is wasted. The
+        default goes through the whole schedule, which ends with small steps, and keeps
+        the last weights.
     n_iter_no_change : int, default=10
         Number of epochs without a higher validation accuracy before early stopping.
     callbacks : list of skorch callbacks or None, default=None
@@ -253,6 +270,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
        averaging", SIAM Journal on Control and Optimization 30(4), 1992.
     .. [7] T. Miyato, A. M. Dai, I. Goodfellow, "Adversarial training methods for
        semi-supervised text classification", ICLR 2017.
+    .. [8] H.-T. Cheng et al., "Wide & deep learning for recommender systems", DLRS
+       2016.
+    .. [9] A. Joulin, E. Grave, P. Bojanowski, T. Mikolov, "Bag of tricks for efficient
+       text classification", EACL 2017.
 
     Examples
     --------
@@ -278,6 +299,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "segment_len": [Interval(Integral, 1, None, closed="left"), None],
         "word_vectors": "no_validation",
         "freeze_embeddings": ["boolean", Interval(Integral, 0, None, closed="left")],
+        "ngram_range": [tuple, list, None],
+        "ngram_buckets": [Interval(Integral, 1, None, closed="left")],
         "objective": [StrOptions(set(CRITERIA))],
         "decision": [StrOptions(set(DECISIONS))],
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -294,8 +317,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "ema_decay": [Interval(Real, 0, 1, closed="left")],
         "adversarial": [Interval(Real, 0, None, closed="left")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
-        "early_stopping": ["boolean"],
+        "validation_fraction": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, 1, closed="neither"),
+            None,
+        ],
+        "early_stopping": ["boolean", StrOptions({"refit"})],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, None],
         "net_params": [dict, None],
@@ -323,6 +350,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         segment_len=None,
         word_vectors=None,
         freeze_embeddings=False,
+        ngram_range=(1, 2),
+        ngram_buckets=2**18,
         objective="nominal",
         decision="mode",
         class_weight=None,
@@ -333,7 +362,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         label_smoothing=0.0,
         ema_decay=0.0,
         adversarial=0.0,
-        validation_fraction=0.1,
+        validation_fraction="auto",
         early_stopping=False,
         n_iter_no_change=10,
         callbacks=None,
@@ -358,6 +387,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self.segment_len = segment_len
         self.word_vectors = word_vectors
         self.freeze_embeddings = freeze_embeddings
+        self.ngram_range = ngram_range
+        self.ngram_buckets = ngram_buckets
         self.objective = objective
         self.decision = decision
         self.class_weight = class_weight
@@ -410,12 +441,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         """
         if self.early_stopping and self.validation_fraction is None:
             raise ValueError(
-                "early_stopping=True needs held-out rows; set validation_fraction."
+                f"early_stopping={self.early_stopping!r} needs held-out rows; set "
+                "validation_fraction."
             )
         device = find_device(self.device)
         find_precision(self.precision, device)
         ids, classes, codes, weights = self._check(X, y, sample_weight)
         check_order(classes, self.objective, self.decision)
+        check_ngram_range(self.ngram_range)
         previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
         if previous is not None:
             _check_same_classes(self.classes_, classes)
@@ -430,19 +463,15 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             training_settings(device, self.n_threads),
             seeded(self.random_state, device) as random_state,
         ):
-            train, valid = dataset, None
-            if self.validation_fraction is not None:
-                train, valid = hold_out(dataset, self.validation_fraction, random_state)
-            if valid is None and self.early_stopping:
-                raise ValueError(
-                    "early_stopping=True needs rows to hold out, but each class has "
-                    "one distinct row only. Set early_stopping=False."
-                )
-            if valid is not None:
-                valid.to(device)
+            train, valid = self._hold_out(dataset, device, random_state)
             net = self._make_net(n_tokens, len(classes), device, train, valid)
             _initialize(net, vectors, words_of(X), random_state, previous)
             net.train_on(train.to(device))
+            if self.early_stopping == "refit":
+                n_epochs = _find_best_epoch(net.history)
+                net = self._make_net(n_tokens, len(classes), device, dataset)
+                _initialize(net, vectors, words_of(X), random_state, previous)
+                net.train_on(dataset.to(device), epochs=n_epochs)
             net.forget_training()
         self._keep(net, X, classes, n_tokens, words_of(X))
         return self
@@ -495,6 +524,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             if classes is not None:
                 _check_same_classes(all_classes, encode_labels(classes)[0])
         check_order(all_classes, self.objective, self.decision)
+        check_ngram_range(self.ngram_range)
         codes = encode_known_labels(y, all_classes)
         dataset = make_dataset(ids, n_tokens, codes, weights)
         dataset.sample_weight = weigh_classes(dataset, self.class_weight, all_classes)
@@ -619,6 +649,23 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         check_consistent_length(ids, codes)
         return ids, classes, codes, sample_weight
 
+    def _hold_out(self, dataset, device, random_state):
+        """Return the rows to train on, and those to validate with, or None."""
+        fraction = self.validation_fraction
+        if fraction == "auto":
+            fraction = _AUTO_VALIDATION_FRACTION if self.early_stopping else None
+        if fraction is None:
+            return dataset, None
+        train, valid = hold_out(dataset, fraction, random_state)
+        if valid is not None:
+            valid.to(device)
+        elif self.early_stopping:
+            raise ValueError(
+                f"early_stopping={self.early_stopping!r} needs rows to hold out, but "
+                "each class has one distinct row only. Set early_stopping=False."
+            )
+        return train, valid
+
     def _check_same_words(self, X):
         words = words_of(X)
         if words is self._words or words is None or self._words is None:
@@ -661,6 +708,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             and torch.device(device).type == "cpu"
             and own_optimizer
         )
+        # The lazy steps are what regularises the wide branch: on a GPU, too.
+        module["sparse_ngrams"] = own_optimizer and torch.device(device).type != "mps"
         n_rows = 0 if train is None else len(train)
         batch_size = self._choose_batch_size(n_rows)
         n_batches = -(-n_rows // batch_size)
@@ -702,6 +751,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             )
         if own_optimizer:
             params["optimizer__fused"] = True
+            wide = {"lr": _WIDE_LR_RATIO * self.lr}
+            params["optimizer__param_groups"] = [("wide.*", wide)]
         if self.weight_decay:  # not every optimizer knows it
             params["optimizer__weight_decay"] = self.weight_decay
         if self.label_smoothing:  # nor every criterion
@@ -780,6 +831,11 @@ def _copy_weights(old, new):
             "warm_start=True needs the architecture of the earlier fit; these "
             f"parameters changed it: {error}"
         ) from None
+
+
+def _find_best_epoch(history):
+    """Return the number of the first epoch with the highest held-out accuracy."""
+    return int(np.argmax(history[:, "valid_accuracy"])) + 1
 
 
 def _make_frame(history):

@@ -4,14 +4,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skreviews.neural_network._ngrams import NgramClassifier
+
 _CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class LSTMModule(nn.Module):
     """Embedding, recurrent layers, pooling over the real tokens, linear head.
 
-    The output for a row depends on its tokens alone, not on the padding behind them
-    nor on the other rows.
+    Beside this deep branch may stand a wide one, a linear classifier of words and
+    n-grams; the output is the mean of the two. It depends for each row on its tokens
+    alone, not on the padding behind them nor on the other rows.
 
     Parameters
     ----------
@@ -47,9 +50,16 @@ class LSTMModule(nn.Module):
     segment_len : int or None, default=None
         Cut each review into segments of this many tokens, which the layers read
         independently, side by side; the pooling joins them again [3]_.
+    ngram_range : tuple of (int, int) or None, default=None
+        Lengths of the n-grams in the wide branch; None leaves it out. See
+        `NgramClassifier`.
+    ngram_buckets : int, default=2 ** 18
+        Number of weights for each class that n-grams of two words and more share.
     sparse : bool, default=False
         Make sparse gradients for the embedding: faster for big tables, but not every
         optimizer takes them.
+    sparse_ngrams : bool, default=False
+        Make sparse gradients for the weights of the wide branch.
 
     References
     ----------
@@ -89,7 +99,10 @@ class LSTMModule(nn.Module):
         word_dropout: float = 0.0,
         weight_dropout: float = 0.0,
         segment_len: int | None = None,
+        ngram_range: tuple[int, int] | None = None,
+        ngram_buckets: int = 2**18,
         sparse: bool = False,
+        sparse_ngrams: bool = False,
     ):
         super().__init__()
         self.pooling = pooling
@@ -114,6 +127,15 @@ class LSTMModule(nn.Module):
         self.attention = nn.Linear(n_states, 1) if pooling == "attention" else None
         n_pooled = 2 * n_states if pooling == "mean_max" else n_states
         self.head = nn.Linear(n_pooled, n_classes)
+        self.wide = None
+        if ngram_range is not None:
+            self.wide = NgramClassifier(
+                n_tokens,
+                n_classes,
+                ngram_range=ngram_range,
+                n_buckets=ngram_buckets,
+                sparse=sparse_ngrams,
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -122,8 +144,24 @@ class LSTMModule(nn.Module):
         with torch.no_grad():
             self.embedding.weight[0].zero_()
 
-    def forward(self, ids: Tensor, perturbation: Tensor | None = None) -> Tensor:
+    def forward(self, ids: Tensor) -> Tensor:
         """Return the logits.
+
+        Parameters
+        ----------
+        ids : Tensor of int32 or int64 of shape (batch, length)
+            Token ids, each row padded with 0 behind its tokens.
+
+        Returns
+        -------
+        logits : Tensor of float32 of shape (batch, n_classes)
+        """
+        if self.wide is None:
+            return self.deep(ids)
+        return (self.deep(ids) + self.wide(ids)) / 2
+
+    def deep(self, ids: Tensor, perturbation: Tensor | None = None) -> Tensor:
+        """Return the logits of the branch with the recurrent layers.
 
         Parameters
         ----------

@@ -142,35 +142,47 @@ class WeightedNet(NeuralNetClassifier):
         inputs, y = batch
         steps = []
         for part, part_y in split_batch(inputs, y):
-            learn = partial(self._learn, part, part_y, len(part_y) / len(y))
-            if self.adversarial:
-                embedding = self.module_.embedding
-                step = learn_twice(learn, embedding, part["ids"], self.adversarial)
-            else:
-                step = learn()
-            steps.append(step)
+            share = len(part_y) / len(y)
+            y_pred = self._learn(part, part_y, share)
+            loss = self.get_loss(y_pred, part_y, X=part) * share
+            steps.append((loss, y_pred))
         losses, y_pred = zip(*steps, strict=True)
-        _clip(self.module_.parameters())
+        _clip(self.module_)
         return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(y_pred)}
 
-    def _learn(self, inputs, y, share, *perturbation):
-        """Add up the gradients of one part, this share of a batch."""
-        y_pred = self.infer(inputs, *perturbation)
-        loss = self.get_loss(y_pred, y, X=inputs) * share
-        loss.backward()
-        return loss.detach(), y_pred.detach()
+    def _learn(self, inputs, y, share):
+        """Add up the gradients of one part, this share of a batch.
+
+        Each branch learns alone, from its own error: the mean of two that have learned
+        to do without each other errs less often than what they would learn together.
+        """
+        module, ids = self.module_, inputs["ids"]
+
+        def learn(branch, *perturbation):
+            y_pred = self._compute(branch, ids, *perturbation)
+            (self.get_loss(y_pred, y, X=inputs) * share).backward()
+            return y_pred.detach()
+
+        learn_deep = partial(learn, module.deep)
+        if self.adversarial:
+            y_pred = learn_twice(learn_deep, module.embedding, ids, self.adversarial)
+        else:
+            y_pred = learn_deep()
+        return y_pred if module.wide is None else (y_pred + learn(module.wide)) / 2
 
     def _score(self, dataset, rows):
         inputs, _ = dataset.__getitems__(rows)
         with torch.inference_mode():
             return self.infer(inputs).softmax(1)
 
-    def infer(self, x, *perturbation, **fit_params):
-        device = x["ids"].device
-        if not use_bf16(self.precision, device, self.module_.training):
-            return self.module_(x["ids"], *perturbation)
-        with torch.autocast(device.type, torch.bfloat16):
-            return self.module_(x["ids"], *perturbation).float()
+    def infer(self, x, **fit_params):
+        return self._compute(self.module_, x["ids"])
+
+    def _compute(self, branch, ids, *perturbation):
+        if not use_bf16(self.precision, ids.device, self.module_.training):
+            return branch(ids, *perturbation)
+        with torch.autocast(ids.device.type, torch.bfloat16):
+            return branch(ids, *perturbation).float()
 
     def get_loss(self, y_pred, y_true, X=None, *args, **kwargs):
         losses = self.criterion_(y_pred, y_true)
@@ -194,10 +206,15 @@ def _read(unread, prefix):
         unread.clear()
 
 
-def _clip(parameters):
-    """Scale the gradients down to a norm of _MAX_GRADIENT_NORM together."""
+def _clip(module):
+    """Scale the deep branch's gradients down to a norm of _MAX_GRADIENT_NORM together.
+
+    Those of the wide branch, which is linear, cannot explode.
+    """
     gradients = []
-    for parameter in parameters:
+    for name, parameter in module.named_parameters():
+        if name.startswith("wide."):
+            continue
         # `torch.nn.utils.clip_grad_norm_` refuses sparse ones.
         if parameter.grad is not None and parameter.grad.is_sparse:
             parameter.grad = parameter.grad.coalesce()
