@@ -80,7 +80,7 @@ def fit_classifier(X, y, seed, max_epochs, precision="auto", segment_len=None):
             batch_size=BATCH_SIZE,
             max_epochs=max_epochs,
             lr=LR,
-            validation_fraction=None,
+            ngram_range=None,
             device="cpu",
             precision=precision,
             segment_len=segment_len,

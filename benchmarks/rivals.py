@@ -35,14 +35,15 @@ SIZE = {
 }
 
 
-def make_classifier(max_epochs=1, **params):
+def make_classifier(max_epochs=1, ngram_range=None, **params):
+    """Return the classifier with the net of the others, which have no wide branch."""
     return LSTMClassifier(
         embedding_dim=EMBEDDING_DIM,
         hidden_size=HIDDEN_SIZE,
         max_epochs=max_epochs,
         batch_size=BATCH_SIZE,
         lr=LR,
-        validation_fraction=None,
+        ngram_range=ngram_range,
         device="cpu",
         random_state=0,
         **params,
@@ -62,7 +63,7 @@ def make_text_path(texts):
 def make_variants():
     """Return the parameters of each row of skreviews."""
     variants = [("precision", name) for name in find_precisions()]
-    variants.append(("segment_len", 50))
+    variants += [("segment_len", 50), ("ngram_range", (1, 2))]
     named = {f"skreviews, {name}={value}": {name: value} for name, value in variants}
     return {"skreviews": {}} | named
 

@@ -39,8 +39,8 @@ def _make_parser():
     train = commands.add_parser(
         "train",
         help="train a model and judge it on reviews it has not seen",
-        description="Train a model on most of the reviews, judge it on the rest, and "
-        "save it with a plot of the training and validation loss.",
+        description="Train a model on four fifths of the reviews, judge it on the "
+        "rest, and save it with a plot of the loss in training.",
         epilog="example: python -m skreviews train reviews.csv --output model.joblib",
     )
     train.add_argument(
@@ -65,6 +65,13 @@ def _make_parser():
     _add_device_option(train)
     train.add_argument(
         "--seed", default=0, type=int, help="seed of the split and of the training"
+    )
+    train.add_argument(
+        "--validation-fraction",
+        type=float,
+        metavar="SHARE",
+        help="share of the training reviews that is held out, say 0.1, so that table "
+        "and plot show the validation loss too (default: none, all of them train)",
     )
     train.set_defaults(run=_train)
 
@@ -108,13 +115,19 @@ def _train(args):
     if args.output == plot:
         raise ValueError(f"{plot} is where the plot goes: give the model another name.")
     _check_folder(args.output)
+    share = args.validation_fraction
+    if share is not None and not 0 < share < 1:
+        raise ValueError(f"--validation-fraction={share} is not between 0 and 1.")
     if args.file is None:
         X, y = skreviews.load_app_reviews(return_X_y=True)
     else:
         X, y = skreviews.read_reviews(args.file, text=args.text, target=args.target)
     in_test = _hold_out(X, y, args.seed)
     pipe = skreviews.make_review_pipeline(
-        device=args.device, random_state=args.seed, verbose=1
+        device=args.device,
+        random_state=args.seed,
+        verbose=1,
+        lstm__validation_fraction=share,
     )
     pipe.fit(X[~in_test], y[~in_test])
 
@@ -126,7 +139,7 @@ def _train(args):
     print(_to_table(confusion_matrix(y_test, y_pred, labels=pipe.classes_), pipe))
     _plot_training(pipe, plot)
     _write_whole(args.output, lambda path: joblib.dump(pipe, path))
-    print(f"\nSaved the model as {args.output} and the loss curves as {plot}.")
+    print(f"\nSaved the model as {args.output} and the plot of its loss as {plot}.")
 
 
 def _score(args):

@@ -35,13 +35,25 @@ def test_train_prints_its_report_and_saves_model_and_plot(tmp_path, capsys):
     pd.DataFrame({"content": X, "score": y}).to_csv(tmp_path / "in.csv", index=False)
     assert _run("train", tmp_path / "in.csv", "--output", tmp_path / "out.joblib") == 0
     shown = capsys.readouterr().out
-    for part in ("valid_loss", "Accuracy: 0.", "macro avg", "Confusion matrix"):
+    for part in ("train_loss", "Accuracy: 0.", "macro avg", "Confusion matrix"):
         assert part in shown
+    assert "valid_loss" not in shown
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
     pipe = joblib.load(tmp_path / "out.joblib")
     assert list(pipe.classes_) == [1, 2, 3, 4, 5]
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"in.csv", "out.joblib", "out.png"}
+
+
+def test_train_shows_the_validation_loss_where_it_is_asked_for(tmp_path, capsys):
+    X, y = make_reviews(200, random_state=0)
+    pd.DataFrame({"content": X, "score": y}).to_csv(tmp_path / "in.csv", index=False)
+    args = ("--output", tmp_path / "m.joblib", "--validation-fraction", 0.2)
+    assert _run("train", tmp_path / "in.csv", *args) == 0
+    assert "valid_loss" in capsys.readouterr().out
+    pipe = joblib.load(tmp_path / "m.joblib")
+    assert pipe["lstm"].validation_fraction == 0.2
+    assert pipe["lstm"].history_["valid_loss"].notna().all()
 
 
 def test_train_is_repeatable(exported, tmp_path, capsys):
@@ -96,6 +108,7 @@ def test_score_keeps_every_row_and_column(exported, tmp_path, capsys):
         (["train", "{folder}/reviews.csv", "--text", "contnt"], "'content'"),
         (["train", "--output", "{folder}/no/m.joblib"], "the folder .*no is not"),
         (["train", "--device", "tpu"], "device='tpu' is unknown"),
+        (["train", "--validation-fraction", "2"], "=2.0 is not between 0 and 1"),
         (
             ["score", "nothing.joblib", "{folder}/reviews.csv", "-o", "x"],
             "is not there",

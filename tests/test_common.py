@@ -46,7 +46,8 @@ FEED_FRACTIONS = {
     "check_class_weight_classifiers",
     "check_sample_weight_equivalence_on_dense_data",
 }
-
+# The first has 50 rows, and gives what it knows to iterate (`max_iter`) 1,000 rounds.
+MORE_EPOCHS = {"max_epochs": 50}
 
 # This check has three words as labels, whose order the ordinal settings cannot know.
 FEED_WORDS = {"check_classifiers_classes"}
@@ -72,7 +73,10 @@ def _checks_of_classifier():
     for params, left_out in (({}, set()), (ORDINAL, FEED_WORDS)):
         for classifier, checks in (
             (LSTMClassifier(**params), lambda name: name not in FEED_FRACTIONS),
-            (RoundingClassifier(**params), lambda name: name in FEED_FRACTIONS),
+            (
+                RoundingClassifier(**params, **MORE_EPOCHS),
+                lambda name: name in FEED_FRACTIONS,
+            ),
         ):
             for estimator, check in estimator_checks.estimator_checks_generator(
                 classifier, legacy=True, mark=None

@@ -18,9 +18,8 @@ SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 3, "random_state": 
 
 @pytest.fixture(scope="module")
 def pipe(reviews):
-    return make_review_pipeline(**{f"lstm__{k}": v for k, v in SMALL.items()}).fit(
-        *reviews
-    )
+    params = {f"lstm__{name}": value for name, value in SMALL.items()}
+    return make_review_pipeline(**params, lstm__validation_fraction=0.1).fit(*reviews)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +53,7 @@ def test_it_draws_on_given_axes(pipe):
 
 def test_without_held_out_rows_there_is_one_curve(reviews):
     X = SequenceVectorizer().fit_transform(reviews[0])
-    classifier = LSTMClassifier(**SMALL, validation_fraction=None).fit(X, reviews[1])
+    classifier = LSTMClassifier(**SMALL).fit(X, reviews[1])
     display = TrainingDisplay.from_estimator(classifier)
     assert list(display.lines_) == ["train_loss"]
 

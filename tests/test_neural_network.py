@@ -358,7 +358,7 @@ def test_weights_that_are_no_counts_weigh_the_loss(scale):
     X, y = np.full((80, 2), 5), np.repeat([0, 1], 40)
     weights = scale * np.repeat([1, 3], 40)
     classifier = LSTMClassifier(
-        hidden_size=8, lr=0.05, max_epochs=30, validation_fraction=None, random_state=0
+        hidden_size=8, lr=0.05, max_epochs=30, random_state=0
     ).fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(
         classifier.predict_proba(X[:1])[0], [0.25, 0.75], atol=0.05
@@ -367,13 +367,7 @@ def test_weights_that_are_no_counts_weigh_the_loss(scale):
 
 def test_class_weights_move_the_probabilities_as_they_should():
     X, y = np.full((80, 2), 5), np.repeat(["a", "b"], [60, 20])
-    params = {
-        "hidden_size": 8,
-        "lr": 0.05,
-        "max_epochs": 30,
-        "validation_fraction": None,
-    }
-    params["random_state"] = 0
+    params = {"hidden_size": 8, "lr": 0.05, "max_epochs": 30, "random_state": 0}
     for class_weight, expected in (
         (None, [0.75, 0.25]),
         ("balanced", [0.5, 0.5]),
@@ -402,8 +396,7 @@ class SplitSpy(Callback):
 
 
 def _split_of(X, y, **params):
-    spy = SplitSpy()
-    params = SMALL | {"callbacks": [spy], "random_state": 0} | params
+    params = SMALL | {"callbacks": [SplitSpy()], "random_state": 0} | params
     classifier = LSTMClassifier(**params).fit(X, y)
     names = dict(classifier.net_.callbacks_)
     return names["SplitSpy"].sides_
@@ -412,7 +405,7 @@ def _split_of(X, y, **params):
 def test_copies_of_a_row_never_stand_on_both_sides_of_the_split(ids):
     X, y = ids
     copied = np.random.default_rng(0).integers(0, len(y), 1000)
-    train, valid = _split_of(X[copied], y[copied])
+    train, valid = _split_of(X[copied], y[copied], validation_fraction=0.1)
     assert len(train) + len(valid) == 1000
     assert not {row for row, _ in train} & {row for row, _ in valid}
 
@@ -429,7 +422,7 @@ def test_the_split_is_stratified(ids):
 def test_a_class_with_one_row_is_trained_on():
     X = np.arange(2, 82).reshape(20, 4)
     y = np.repeat([0, 1, 2], [10, 9, 1])
-    train, valid = _split_of(X, y)
+    train, valid = _split_of(X, y, validation_fraction=0.1)
     assert {label for _, label in train} == {0, 1, 2}
     assert {label for _, label in valid} == {0, 1}
 
@@ -439,7 +432,7 @@ def test_a_text_with_two_labels_is_held_out_as_the_rarer(ids):
     X = np.arange(2, 22)[:, None].repeat(3, axis=1)
     X, y = np.vstack([X, X[:1]]), np.repeat([0, 4], [20, 1])
     for seed in range(20):
-        train, _ = _split_of(X, y, random_state=seed)
+        train, _ = _split_of(X, y, validation_fraction=0.1, random_state=seed)
         assert {label for _, label in train} == {0, 1}
 
 
@@ -449,21 +442,43 @@ def test_every_class_trains_whatever_the_fraction(ids):
     assert {label for _, label in train} == set(range(5))
 
 
-def test_without_a_validation_fraction_every_row_trains(ids):
+@pytest.mark.parametrize("params", [{}, {"validation_fraction": None}])
+def test_without_a_validation_fraction_every_row_trains(ids, params):
     X, y = ids
-    train, valid = _split_of(X, y, validation_fraction=None)
+    train, valid = _split_of(X, y, **params)
     assert len(train) == len(y) and valid == []
+
+
+def test_rows_are_held_out_for_early_stopping(ids):
+    X, y = ids
+    train, valid = _split_of(X, y, early_stopping=True)
+    assert [train, valid] == _split_of(X, y, validation_fraction=0.1)
+    assert len(train) + len(valid) == len(y)
+    assert 0.1 * len(y) <= len(valid) <= 0.1 * len(y) + 5  # each class is rounded up
+    _, valid = _split_of(X, y, early_stopping=True, validation_fraction=0.3)
+    assert len(valid) >= 0.3 * len(y)
+
+
+def test_held_out_rows_do_not_change_the_schedule(ids, monkeypatch):
+    # A tenth less would be below the limit, and make fewer batches.
+    monkeypatch.setattr(_classifier, "_FEW_ROWS", 200)
+    nets = [
+        LSTMClassifier(max_epochs="auto", early_stopping=early_stopping).fit(*ids).net_
+        for early_stopping in (False, True, "refit")
+    ]
+    assert {net.batch_size for net in nets} == {64}
+    assert len({net.max_epochs for net in nets}) == 1
 
 
 def test_history_has_a_row_for_each_epoch(ids):
     X, y = ids
-    history = LSTMClassifier(**SMALL, random_state=0).fit(X, y).history_
+    history = LSTMClassifier(**SMALL, validation_fraction=0.1).fit(X, y).history_
     assert list(history["epoch"]) == [1, 2]
     for column in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
         assert np.isfinite(history[column]).all()
     assert history["valid_accuracy"].between(0, 1).all()
-    whole = LSTMClassifier(**SMALL, validation_fraction=None).fit(X, y).history_
-    assert "valid_loss" not in whole
+    whole = LSTMClassifier(**SMALL).fit(X, y).history_
+    assert not {"valid_loss", "valid_accuracy"} & set(whole)
 
 
 class WeightSpy(Callback):
@@ -505,10 +520,84 @@ def test_without_early_stopping_the_last_weights_are_kept(ids):
     assert torch.equal(classifier.net_.module_.head.weight, spied[-1])
 
 
-def test_early_stopping_without_held_out_rows_is_refused(ids):
-    classifier = LSTMClassifier(early_stopping=True, validation_fraction=None)
+@pytest.mark.parametrize("early_stopping", [True, "refit"])
+def test_early_stopping_without_held_out_rows_is_refused(ids, early_stopping):
+    params = {"early_stopping": early_stopping}
     with pytest.raises(ValueError, match="set validation_fraction"):
-        classifier.fit(*ids)
+        LSTMClassifier(**params, validation_fraction=None).fit(*ids)
+    message = (
+        f"early_stopping={early_stopping!r} needs rows to hold out, but each class"
+    )
+    with pytest.raises(ValueError, match=message):
+        LSTMClassifier(**params).fit([[2, 3], [4, 5], [4, 5]], [0, 1, 1])
+
+
+REFIT = {"hidden_size": 16, "lr": 0.05, "max_epochs": 30, "n_iter_no_change": 2}
+REFIT |= {"random_state": 0}
+
+
+def test_refit_trains_on_all_rows_for_as_many_epochs_as_were_best(ids):
+    X, y = ids
+    callbacks = [SplitSpy(), WeightSpy()]
+    stopped = LSTMClassifier(**REFIT, early_stopping=True).fit(X, y)
+    refitted = LSTMClassifier(**REFIT, early_stopping="refit", callbacks=callbacks)
+    refitted.fit(X, y)
+    best = stopped.history_["valid_accuracy"].idxmax() + 1
+    assert 1 < best < len(stopped.history_)
+    spies = dict(refitted.net_.callbacks_)
+    train, valid = spies["SplitSpy"].sides_
+    assert len(train) == len(y) and valid == []
+    weights = spies["WeightSpy"].weights_
+    assert len(weights) == best
+    assert torch.equal(refitted.net_.module_.head.weight, weights[-1])
+    history = refitted.history_
+    assert list(history["epoch"]) == list(range(1, best + 1))
+    assert not {"valid_loss", "valid_accuracy"} & set(history)
+
+
+def test_refit_knows_the_words_of_the_rows_that_were_held_out(ids):
+    X, y = ids
+    words = np.unique(np.asarray(X)[np.asarray(X) > 0])
+    for early_stopping, knows_all in ((True, False), ("refit", True)):
+        classifier = LSTMClassifier(**SMALL, early_stopping=early_stopping).fit(X, y)
+        weight = classifier.net_.module_.wide.weight[words]
+        assert bool((weight != 0).any(1).all()) == knows_all
+
+
+def test_refit_starts_anew(ids):
+    X, y = ids
+    stopped, refitted = (
+        LSTMClassifier(**REFIT, early_stopping=early_stopping).fit(X, y).history_
+        for early_stopping in (True, "refit")
+    )
+    loss = refitted["train_loss"][0]
+    assert abs(loss - stopped["train_loss"][0]) < 0.2
+    assert loss > stopped["train_loss"][len(refitted) - 1] + 0.5
+    warm = LSTMClassifier(**SMALL, warm_start=True, random_state=0, lr=0.05).fit(X, y)
+    trained = warm.predict_proba(X)
+    warm.set_params(lr=1e-12, early_stopping="refit").fit(X, y)
+    np.testing.assert_allclose(warm.predict_proba(X), trained, atol=1e-5)
+
+
+def test_two_refits_are_bit_equal_and_go_on_after_pickling(ids):
+    X, y = ids
+    params = SMALL | {"early_stopping": "refit", "random_state": 0}
+    one, two = (LSTMClassifier(**params).fit(X, y) for _ in range(2))
+    assert np.array_equal(one.predict_proba(X), two.predict_proba(X))
+    opened = pickle.loads(pickle.dumps(one))
+    for model in (two, opened):
+        model.partial_fit(X, y)
+    assert np.array_equal(opened.predict_proba(X), two.predict_proba(X))
+    assert len(opened.history_) == len(one.history_) + 1
+
+
+@pytest.mark.parametrize(
+    "params", [{"early_stopping": "yes"}, {"validation_fraction": "none"}]
+)
+def test_other_words_than_refit_and_auto_are_refused(ids, params):
+    (name,) = params
+    with pytest.raises(ValueError, match=f"'{name}' parameter of LSTMClassifier"):
+        LSTMClassifier(**params).fit(*ids)
 
 
 def test_early_stopping_writes_no_file(ids, tmp_path, monkeypatch):
@@ -535,7 +624,6 @@ def test_every_architecture_learns_the_order_of_tokens(pooling, cell):
         lr=0.02,
         batch_size=16,
         max_epochs=25,
-        validation_fraction=None,
         random_state=0,
     ).fit(X[:200], y[:200])
     assert classifier.score(X[200:], y[200:]) > 0.9
@@ -574,7 +662,8 @@ def test_partial_fit_is_the_same_before_and_after_pickling(ids):
     assert np.array_equal(classifier.predict_proba(X), opened.predict_proba(X))
     assert list(opened.history_["epoch"]) == [1, 2, 3]
     assert opened.history_["train_loss"].equals(classifier.history_["train_loss"])
-    assert classifier.net_.optimizer_.param_groups[0]["lr"] == classifier.lr
+    *_, group = classifier.net_.optimizer_.param_groups
+    assert group["lr"] == classifier.lr
 
 
 def test_partial_fit_remembers_the_vocabulary(reviews):
@@ -632,6 +721,7 @@ def test_epoch_scoring_sees_each_row_with_its_own_label(ids):
         EpochScoring("accuracy", False, name="scored_train", on_train=True),
     ]
     params = SMALL | {"max_epochs": 6, "lr": 0.05, "callbacks": callbacks}
+    params |= {"validation_fraction": 0.1}
     net = LSTMClassifier(**params, random_state=0).fit(*ids).net_
     for name, expected in (
         ("scored", "valid_accuracy"),
@@ -648,13 +738,14 @@ def test_callbacks_see_the_loss_of_each_batch(ids):
             name = "train_loss" if training else "valid_loss"
             assert net.history[-1, "batches", -1, name] > 0
 
-    LSTMClassifier(**SMALL, callbacks=[Reader()]).fit(*ids)
+    LSTMClassifier(**SMALL, validation_fraction=0.1, callbacks=[Reader()]).fit(*ids)
 
 
 def test_skorch_callbacks_work_on_codes(ids):
     X, y = ids
     scoring = EpochScoring("f1_macro", lower_is_better=False, name="valid_f1")
-    classifier = LSTMClassifier(**SMALL, callbacks=[scoring]).fit(X, y * 10)
+    params = SMALL | {"validation_fraction": 0.1, "callbacks": [scoring]}
+    classifier = LSTMClassifier(**params).fit(X, y * 10)
     assert len(classifier.net_.history[:, "valid_f1"]) == 2
 
 
@@ -680,7 +771,7 @@ def test_net_params_reach_the_net(ids):
 
 
 def test_verbose_shows_a_bar_and_a_line_for_each_epoch(ids, capsys):
-    LSTMClassifier(**SMALL, verbose=1).fit(*ids)
+    LSTMClassifier(**SMALL, validation_fraction=0.1, verbose=1).fit(*ids)
     shown = capsys.readouterr()
     assert "valid_loss" in shown.out and "it/s" in shown.err
     LSTMClassifier(**SMALL).fit(*ids)
@@ -701,7 +792,6 @@ def test_the_users_interrupt_ends_fit(ids):
 # ---- Speed, and what it must not change
 
 PLAIN = SMALL | {"dropout": 0.0, "embedding_dropout": 0.0, "precision": "fp32"}
-PLAIN |= {"validation_fraction": None}
 
 
 class Spy(Callback):
@@ -799,11 +889,12 @@ def test_a_batch_that_is_too_large_is_trained_on_in_parts(ids, monkeypatch):
     monkeypatch.setitem(_data._TRAINING_PLACES, "cpu", 100)
     parts = LSTMClassifier(**PLAIN, random_state=0)
     seen = []
-    forward = LSTMModule.forward
+    deep = LSTMModule.deep
     monkeypatch.setattr(
-        LSTMModule, "forward", lambda self, x: (seen.append(x), forward(self, x))[1]
+        LSTMModule, "deep", lambda self, x: (seen.append(x), deep(self, x))[1]
     )
     parts.fit(X, y)
+    assert len(seen) > len(y) / 10
     assert all(x.numel() <= 100 or len(x) == 1 for x in seen)
     np.testing.assert_allclose(
         parts.predict_proba(X), whole.predict_proba(X), rtol=0, atol=1e-4
@@ -880,7 +971,9 @@ def test_gradients_are_clipped_also_the_sparse_ones(ids, monkeypatch):
     for big in (10, 50_000):
         monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", big)
         monkeypatch.setattr(_net, "_MAX_GRADIENT_NORM", 1e-3)
-        classifier = LSTMClassifier(**SMALL, callbacks=[Spy(norm)]).fit(*ids)
+        classifier = LSTMClassifier(
+            **SMALL, ngram_range=None, callbacks=[Spy(norm)]
+        ).fit(*ids)
         np.testing.assert_allclose(_answers(classifier), 1e-3, rtol=1e-2)
 
 
@@ -1014,16 +1107,14 @@ def test_bf16_is_used_where_it_should(
     # A GRU, which needs no instructions for bf16: on CPUs it stays in fp32.
     monkeypatch.setattr(_precision, "_cost_of_bf16", lambda device_type: cost)
     used = {True: set(), False: set()}
-    forward = LSTMModule.forward
+    deep = LSTMModule.deep
 
     def spied(self, x):
         used[self.training].add(torch.is_autocast_enabled("cpu"))
-        return forward(self, x)
+        return deep(self, x)
 
-    monkeypatch.setattr(LSTMModule, "forward", spied)
-    classifier = LSTMClassifier(
-        **SMALL, cell="gru", precision=precision, validation_fraction=None
-    ).fit(*ids)
+    monkeypatch.setattr(LSTMModule, "deep", spied)
+    classifier = LSTMClassifier(**SMALL, cell="gru", precision=precision).fit(*ids)
     assert classifier.predict_proba(ids[0]).dtype == np.float32
     assert used == {True: {training}, False: {prediction}}
     weights = classifier.net_.module_.parameters()

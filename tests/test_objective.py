@@ -204,7 +204,8 @@ def test_with_two_classes_no_rounding_parts_median_and_mode():
 
 def test_the_decision_changes_the_labels_alone(ids):
     X, y = ids
-    classifier = LSTMClassifier(**SMALL).fit(X, y)
+    params = SMALL | {"validation_fraction": 0.1}
+    classifier = LSTMClassifier(**params).fit(X, y)
     proba, modes = classifier.predict_proba(X), classifier.predict(X)
     assert np.array_equal(modes, classifier.classes_[proba.argmax(axis=1)])
     classifier.set_params(decision="median")
@@ -213,7 +214,7 @@ def test_the_decision_changes_the_labels_alone(ids):
     assert np.array_equal(medians, decide(proba, classifier.classes_, "median"))
     assert not np.array_equal(medians, modes)
     assert classifier.score(X, y) == np.mean(medians == y)
-    fitted = LSTMClassifier(**SMALL, decision="median").fit(X, y)
+    fitted = LSTMClassifier(**params, decision="median").fit(X, y)
     assert np.array_equal(fitted.predict_proba(X), proba)
     assert fitted.history_["valid_accuracy"].equals(
         classifier.history_["valid_accuracy"]

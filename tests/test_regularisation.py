@@ -208,7 +208,7 @@ def test_every_recurrent_weight_learns(ids, cell):
 def test_the_loss_is_that_of_smoothed_labels(ids):
     X, y = ids
     classifier = LSTMClassifier(**SMALL, **NO_DROPOUT, label_smoothing=0.2)
-    classifier.set_params(max_epochs=1, lr=1e-12, validation_fraction=None).fit(X, y)
+    classifier.set_params(max_epochs=1, lr=1e-12).fit(X, y)
     logs = np.log(classifier.predict_proba(X).astype(np.float64))
     targets = 0.8 * np.eye(5)[y - 1] + 0.2 / 5
     losses = -(targets * logs).sum(1)
@@ -340,10 +340,10 @@ def _reference_gradients(module, ids, y, weights, epsilon):
     for row, label, weight in zip(ids, y, weights, strict=True):
         row = row[row != 0][None]
         still = torch.zeros(1, row.shape[1], 8, dtype=torch.float64, requires_grad=True)
-        own_loss = nn.functional.cross_entropy(module(row, still), label[None])
+        own_loss = nn.functional.cross_entropy(module.deep(row, still), label[None])
         (slope,) = torch.autograd.grad(weight * own_loss, still)
         size = epsilon * module.embedding(row).detach().norm()
-        moved = module(row, size * slope / slope.norm())
+        moved = module.deep(row, size * slope / slope.norm())
         moved_loss = nn.functional.cross_entropy(moved, label[None])
         loss = loss + weight * moved_loss / len(y)
     return torch.autograd.grad(loss, list(module.parameters()))
@@ -369,6 +369,7 @@ def test_adversarial_gradients_are_those_of_both_losses(
     weights = np.random.default_rng(0).uniform(0.5, 2, len(y))
     classifier = LSTMClassifier(
         **SMALL | NO_DROPOUT | {"max_epochs": 1},
+        ngram_range=None,
         adversarial=0.3,
         segment_len=segment_len,
         callbacks=[Spy(look)],
@@ -388,7 +389,7 @@ def _passes(classifier, ids, monkeypatch):
         passes.append(_vectors_in(self))
 
     monkeypatch.setattr(LSTMModule, "reset_parameters", spied)
-    classifier.set_params(max_epochs=1, validation_fraction=None).fit(*ids)
+    classifier.set_params(max_epochs=1).fit(*ids)
     return passes[-1]
 
 
@@ -414,6 +415,7 @@ def test_both_passes_drop_the_same(ids, monkeypatch):
 
 def test_the_training_loss_is_that_of_the_reviews_as_they_are(ids):
     params = SMALL | {"max_epochs": 1, "lr": 1e-12, "random_state": 0}
+    params |= {"validation_fraction": 0.1}
     plain = LSTMClassifier(**params).fit(*ids)
     moved = LSTMClassifier(**params, adversarial=0.5).fit(*ids)
     columns = ["train_loss", "train_accuracy", "valid_loss"]

@@ -81,6 +81,10 @@ _AUTO_VALIDATION_FRACTION = 0.1
 # the IMDb training reviews after three epochs, 0.904 with half as much and 0.898 with
 # twice.
 _WIDE_LR_RATIO = 5
+# Adam divides by the size of the gradients it has seen, so that words of rows with
+# hardly any weight would make steps as large as others. This is 100 times Adam's own
+# and costs no accuracy (the wide branch alone on a fifth of IMDb: 0.880 with either).
+_WIDE_EPS = 1e-6
 # From this many words on a step of Adam takes longer over all of them than over those
 # in the batch (200,000 words: 58 ms and 13 ms).
 _BIG_VOCABULARY = 50_000
@@ -151,7 +155,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         Lengths of the n-grams in the wide branch, a linear classifier of words and
         n-grams whose logits are averaged with those of the LSTM, each having learned
         alone: the one sees which words are there, the other what they mean together
-        (wide and deep [8]_, bag of tricks [9]_). None leaves the wide branch out.
+        (wide and deep [8]_, bag of tricks [9]_). Dropout of any kind and adversarial
+        training are the LSTM's alone. None leaves the wide branch out.
     ngram_buckets : int, default=2 ** 18
         Number of weights for each class that n-grams of two words and more share.
     objective : {'nominal', 'ordinal'}, default='nominal'
@@ -171,15 +176,16 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         proportional to the class sizes.
     max_epochs : 'auto' or int, default='auto'
         Number of passes over the training rows, at most. 'auto' takes as many as make
-        1,000 steps, but 3 to 20.
+        1,000 steps, but 3 to 20; rows that are held out count as well.
     batch_size : 'auto' or int, default='auto'
         Number of rows in a step. 'auto' is 32 for less than 5,000 rows, else 64.
     lr : float, default=2e-3
         Peak of Adam's learning rate: it rises linearly over a fifth of the steps, but
-        at most one epoch, and falls linearly to zero.
+        at most one epoch, and falls linearly to zero. That of the wide branch is five
+        times as high, unless `net_params` set an optimizer or its parameters.
     weight_decay : float, default=0.0
-        L2 penalty of the optimizer. With more than 50,000 words it falls on the words
-        of each batch only.
+        L2 penalty of the optimizer. In the wide branch, and with more than 50,000 words
+        in the other one too, it falls on the words of each batch only.
     label_smoothing : float in [0, 1), default=0.0
         Share of the probability that the loss asks to be spread over all classes, the
         right one among them [5]_. The losses in `history_` are the smoothed ones.
@@ -200,9 +206,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     early_stopping : bool or 'refit', default=False
         Stop when the held-out accuracy has not risen for `n_iter_no_change` epochs,
         and keep the weights of the best epoch. 'refit' then trains anew on all rows,
-        for as many epochs as were best: twice the time, but no row is wasted. The
-        default goes through the whole schedule, which ends with small steps, and keeps
-        the last weights.
+        for as many epochs as were best: up to twice the time, but no row is wasted, and
+        `history_` has no held-out scores. The default goes through the whole schedule,
+        which ends with small steps, and keeps the last weights.
     n_iter_no_change : int, default=10
         Number of epochs without a higher validation accuracy before early stopping.
     callbacks : list of skorch callbacks or None, default=None
@@ -436,7 +442,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If ids are negative or no whole numbers, if a label is missing, if there
             is one class only, if labels have no order that `objective` or `decision`
-            goes by, if there are `word_vectors` but no words, or if the device is not
+            goes by, if `ngram_range` is no range, if there are `word_vectors` but no
+            words, if early stopping finds no rows to hold out, or if the device is not
             there.
         """
         if self.early_stopping and self.validation_fraction is None:
@@ -468,7 +475,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             _initialize(net, vectors, words_of(X), random_state, previous)
             net.train_on(train.to(device))
             if self.early_stopping == "refit":
-                n_epochs = _find_best_epoch(net.history)
+                n_epochs = dict(net.callbacks_)[STOPPING].best_epoch_
                 net = self._make_net(n_tokens, len(classes), device, dataset)
                 _initialize(net, vectors, words_of(X), random_state, previous)
                 net.train_on(dataset.to(device), epochs=n_epochs)
@@ -710,12 +717,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         )
         # The lazy steps are what regularises the wide branch: on a GPU, too.
         module["sparse_ngrams"] = own_optimizer and torch.device(device).type != "mps"
-        n_rows = 0 if train is None else len(train)
+        # Held-out rows count too, so that as many epochs of all rows are as far in the
+        # same schedule.
+        n_rows = sum(len(part) for part in (train, valid) if part is not None)
         batch_size = self._choose_batch_size(n_rows)
-        n_batches = -(-n_rows // batch_size)
-        max_epochs = self._choose_max_epochs(n_batches)
+        max_epochs = self._choose_max_epochs(-(-n_rows // batch_size))
         callbacks = []
         if train is not None:
+            n_batches = -(-len(train) // batch_size)
             callbacks.append((SCHEDULE, make_schedule(max_epochs, n_batches)))
         if self.ema_decay:  # before the stopping, which looks at the average
             callbacks.append(("average", WeightAverage(self.ema_decay)))
@@ -751,7 +760,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             )
         if own_optimizer:
             params["optimizer__fused"] = True
-            wide = {"lr": _WIDE_LR_RATIO * self.lr}
+            wide = {"lr": _WIDE_LR_RATIO * self.lr, "eps": _WIDE_EPS}
             params["optimizer__param_groups"] = [("wide.*", wide)]
         if self.weight_decay:  # not every optimizer knows it
             params["optimizer__weight_decay"] = self.weight_decay
@@ -831,11 +840,6 @@ def _copy_weights(old, new):
             "warm_start=True needs the architecture of the earlier fit; these "
             f"parameters changed it: {error}"
         ) from None
-
-
-def _find_best_epoch(history):
-    """Return the number of the first epoch with the highest held-out accuracy."""
-    return int(np.argmax(history[:, "valid_accuracy"])) + 1
 
 
 def _make_frame(history):

@@ -1,0 +1,432 @@
+"""The wide branch: a linear classifier of words and n-grams beside the LSTM."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from scipy.special import log_softmax, softmax
+from skorch.callbacks import Callback
+
+from skreviews import LSTMClassifier, SequenceVectorizer
+from skreviews.neural_network import LSTMModule, _classifier, _net
+from skreviews.neural_network._ngrams import NgramClassifier
+
+SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2, "precision": "fp32"}
+SMALL |= {"ngram_buckets": 500}
+NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0}
+RANGES = [(1, 1), (2, 2), (1, 2), (1, 3), (2, 4)]
+
+
+@pytest.fixture(scope="module")
+def ids(reviews):
+    """Token ids of generated reviews, and their labels 1-5."""
+    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
+
+
+@pytest.fixture
+def rows():
+    """Padded rows of 1 to 9 tokens."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(1, 50, (6, 9), generator=generator)
+    for row, length in enumerate([9, 1, 4, 7, 2, 9]):
+        ids[row, length:] = 0
+    return ids
+
+
+class Spy(Callback):
+    """Keep what a function of the net and the batch returns at each step."""
+
+    def __init__(self, look):
+        self.look = look
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen_ = []
+
+    def on_grad_computed(self, net, batch, **kwargs):
+        self.seen_.append(self.look(net, batch))
+
+
+def _seen(classifier):
+    return dict(classifier.net_.callbacks_)["Spy"].seen_
+
+
+def _find_bucket(ngram, n_buckets):
+    """Return the bucket that saved models know an n-gram by."""
+    key = 0
+    for token in ngram:
+        key = key * 1_000_003 + int(token)
+    product = key * 0x9E3779B97F4A7C1 % 2**64
+    signed = product - 2**64 if product >= 2**63 else product
+    return (signed >> 32) % n_buckets
+
+
+def _count_ngrams(ids, n_tokens, ngram_range, n_buckets):
+    """Return how often each row has each weight, and its divisor, in float64."""
+    rows, columns, divisors = [], [], []
+    for i, row in enumerate(np.asarray(ids)):
+        row = row[row != 0]
+        divisors.append(np.sqrt(len(row)) / 4)
+        for n in range(ngram_range[0], ngram_range[1] + 1):
+            for ngram in np.lib.stride_tricks.sliding_window_view(
+                np.append(row, [0] * n), n
+            )[: max(0, len(row) - n + 1)]:
+                rows.append(i)
+                columns.append(
+                    ngram[0] if n == 1 else n_tokens + _find_bucket(ngram, n_buckets)
+                )
+    shape = len(divisors), n_tokens + n_buckets * (ngram_range[1] > 1)
+    counts = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+    return counts.tocsr(), np.array(divisors)[:, None]
+
+
+def _make_branch(ngram_range, n_buckets=97):
+    torch.manual_seed(0)
+    branch = NgramClassifier(50, 3, ngram_range=ngram_range, n_buckets=n_buckets)
+    for weight in branch.parameters():
+        torch.nn.init.normal_(weight)
+    return branch
+
+
+# ---- The branch
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+@pytest.mark.parametrize("ngram_range", RANGES)
+def test_logits_are_sums_of_the_weights_of_words_and_ngrams(rows, ngram_range, dtype):
+    branch = _make_branch(ngram_range)
+    weight, bias = (w.detach().double().numpy() for w in branch.parameters())
+    counts, divisors = _count_ngrams(rows, 50, ngram_range, 97)
+    expected = counts @ weight / divisors + bias
+    found = branch(rows.to(dtype)).detach()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("ngram_range", RANGES)
+def test_a_row_depends_on_its_tokens_alone(rows, ngram_range):
+    branch = _make_branch(ngram_range)
+    with torch.no_grad():
+        together = branch(rows)
+        padded = branch(torch.nn.functional.pad(rows, (0, 30)))
+        torch.testing.assert_close(padded, together, rtol=0, atol=1e-5)
+        for row, expected in zip(rows, together, strict=True):
+            alone = branch(row[row != 0][None])
+            torch.testing.assert_close(alone[0], expected, rtol=0, atol=1e-5)
+
+
+def test_the_order_of_words_matters_to_bigrams_alone():
+    row = torch.tensor([[7, 8, 9, 10]])
+    for ngram_range, is_ordered in (((1, 1), False), ((2, 2), True), ((1, 2), True)):
+        branch = _make_branch(ngram_range, n_buckets=10_000)
+        is_same = torch.allclose(branch(row), branch(row.flip(1)), atol=1e-5)
+        assert is_same != is_ordered
+
+
+def test_texts_without_an_ngram_have_the_bias_alone():
+    branch = _make_branch((3, 3))
+    for rows in ([[4, 5, 0], [6, 0, 0]], [[4, 5]], [[6]]):
+        found = branch(torch.tensor(rows))
+        assert torch.equal(found, branch.bias.expand(len(rows), 3))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("n_buckets", [2**14, 10_007])
+def test_ngrams_fall_into_buckets_as_if_drawn(n, n_buckets):
+    # As many as there are buckets leave 1 / e of these empty.
+    rng = np.random.default_rng(0)
+    ngrams = np.unique(rng.integers(2, 30_000, (n_buckets, n)), axis=0)
+    branch = NgramClassifier(
+        30_000, 1, ngram_range=(n, n), n_buckets=n_buckets, sparse=True
+    )
+    branch(torch.from_numpy(ngrams)).sum().backward()
+    (used,) = branch.weight.grad.coalesce().indices()
+    assert abs(len(used) / n_buckets - (1 - np.exp(-1))) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("ngram_range", "n_weights"), [((1, 1), 50), ((1, 2), 50 + 97), ((2, 3), 50 + 97)]
+)
+def test_words_have_weights_of_their_own_and_ngrams_those_of_buckets(
+    ngram_range, n_weights
+):
+    branch = NgramClassifier(50, 3, ngram_range=ngram_range, n_buckets=97)
+    assert branch.weight.shape == (n_weights, 3) and branch.bias.shape == (3,)
+    assert not any(weight.any() for weight in branch.parameters())
+
+
+# ---- Beside the LSTM
+
+
+def test_the_logits_are_the_mean_of_both_branches(rows):
+    module = LSTMModule(50, 3, ngram_range=(1, 2), ngram_buckets=97).eval()
+    torch.nn.init.normal_(module.wide.weight)
+    with torch.no_grad():
+        expected = (module.deep(rows).double() + module.wide(rows).double()) / 2
+        torch.testing.assert_close(module(rows).double(), expected)
+
+
+def test_without_an_ngram_range_the_lstm_stands_alone(rows):
+    torch.manual_seed(0)
+    alone = LSTMModule(50, 3).eval()
+    torch.manual_seed(0)
+    module = LSTMModule(50, 3, ngram_range=(1, 2)).eval()
+    added = module.state_dict().keys() - alone.state_dict().keys()
+    assert added == {"wide.weight", "wide.bias"}
+    assert torch.equal(alone(rows), module.deep(rows))
+
+
+def test_the_probabilities_are_those_of_the_mean(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+    module = classifier.net_.module_.eval()
+    tensor = torch.from_numpy(np.asarray(X))
+    with torch.no_grad():
+        deep, wide = module.deep(tensor).numpy(), module.wide(tensor).numpy()
+    assert np.abs(deep).max() > 0.01 and np.abs(wide).max() > 0.01
+    expected = softmax((deep.astype(np.float64) + wide) / 2, axis=1)
+    np.testing.assert_allclose(classifier.predict_proba(X), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("ngram_range", [*RANGES, [1, 2], None])
+def test_every_range_learns(ids, ngram_range):
+    X, y = ids
+    y = np.where(y > 3, "good", "bad")
+    params = SMALL | {"max_epochs": 15, "lr": 0.01, "ngram_range": ngram_range}
+    classifier = LSTMClassifier(**params, random_state=0).fit(X, y)
+    assert classifier.score(X, y) > 0.9
+    assert (classifier.net_.module_.wide is None) == (ngram_range is None)
+
+
+# ---- Each branch learns alone
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"adversarial": 0.1, "word_dropout": 0.2, "weight_dropout": 0.2},
+        {"ema_decay": 0.9, "objective": "ordinal", "validation_fraction": 0.2},
+        {"class_weight": "balanced", "weight_decay": 0.1},
+    ],
+    ids=str,
+)
+def test_the_lstm_learns_as_if_it_stood_alone(ids, params):
+    weights = [
+        LSTMClassifier(**SMALL, **params, ngram_range=ngram_range, random_state=0)
+        .fit(*ids)
+        .net_.module_.state_dict()
+        for ngram_range in (None, (1, 2))
+    ]
+    for name, weight in weights[0].items():
+        assert torch.equal(weights[1][name], weight), name
+
+
+@pytest.mark.parametrize("params", [{}, {"adversarial": 0.3}, {"dropout": 0.9}])
+@pytest.mark.parametrize("ngram_range", [(1, 1), (1, 3)])
+def test_the_wide_branch_learns_from_its_own_error_once_a_step(
+    ids, monkeypatch, ngram_range, params
+):
+    monkeypatch.setattr(_net, "_MAX_GRADIENT_NORM", 1e-3)  # that is the LSTM's
+
+    def look(net, batch):
+        inputs, y = batch
+        wide = net.module_.wide
+        weight, bias = (w.detach().double().numpy() for w in wide.parameters())
+        counts, divisors = _count_ngrams(
+            inputs["ids"], wide.n_tokens, ngram_range, SMALL["ngram_buckets"]
+        )
+        errors = softmax(counts @ weight / divisors + bias, axis=1) - np.eye(5)[y]
+        errors *= inputs["sample_weight"].double().numpy()[:, None] / len(y)
+        expected = counts.T @ (errors / divisors), errors.sum(0)
+        gradients = wide.weight.grad.to_dense(), wide.bias.grad
+        return [gradient.clone().numpy() for gradient in gradients], expected
+
+    X, y = ids
+    weights = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    params = SMALL | params | {"ngram_range": ngram_range, "callbacks": [Spy(look)]}
+    classifier = LSTMClassifier(**params, random_state=0).fit(X, y, weights)
+    for found, expected in _seen(classifier):
+        for gradient, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(gradient, other, rtol=1e-4, atol=1e-6)
+
+
+def test_history_tells_the_loss_and_accuracy_of_the_mean(ids):
+    X, y = ids
+    classifier = LSTMClassifier(
+        **SMALL, **NO_DROPOUT, lr=0.01, warm_start=True, random_state=0
+    ).fit(X, y)
+    classifier.set_params(max_epochs=1, lr=1e-12).fit(X, y)
+    proba = classifier.predict_proba(X).astype(np.float64)
+    expected = -np.log(proba[np.arange(len(y)), y - 1]).mean()
+    (found,) = classifier.history_["train_loss"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    (found,) = classifier.history_["train_accuracy"]
+    np.testing.assert_allclose(found, classifier.score(X, y), rtol=1e-5)
+    with torch.no_grad():
+        deep = classifier.net_.module_.eval().deep(torch.from_numpy(np.asarray(X)))
+    alone = -log_softmax(deep.numpy(), axis=1)[np.arange(len(y)), y - 1].mean()
+    assert abs(alone - expected) > 0.001
+
+
+def test_the_wide_branch_learns_at_five_times_the_rate(ids):
+    spy = Spy(lambda net, batch: [g["lr"] for g in net.optimizer_.param_groups])
+    classifier = LSTMClassifier(**SMALL, lr=1e-3, callbacks=[spy]).fit(*ids)
+    rates = np.array(_seen(classifier))
+    np.testing.assert_allclose(rates.max(axis=0), [5e-3, 1e-3])
+    np.testing.assert_allclose(rates[:, 0], 5 * rates[:, 1])
+    classifier.partial_fit(*ids)
+    rates = np.unique(_seen(classifier), axis=0)
+    np.testing.assert_allclose(rates, [[5e-3, 1e-3]])
+
+
+# ---- Lazy steps
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_weights_of_ngrams_that_are_not_there_stay_as_they_were(ids, weight_decay):
+    X, y = ids
+    params = SMALL | {"weight_decay": weight_decay, "random_state": 0}
+    classifier = LSTMClassifier(**params).fit(X[:150], y[:150])
+    before = np.zeros_like(_wide_weight(classifier))
+    for n_rows in (150, 20):
+        weight = _wide_weight(classifier)
+        counts, _ = _count_ngrams(X[:n_rows], classifier.n_tokens_, (1, 2), 500)
+        is_there = counts.sum(axis=0) > 0
+        assert 0 < is_there.sum() < len(weight)
+        assert (weight[is_there] != before[is_there]).any(axis=1).all()
+        assert np.array_equal(weight[~is_there], before[~is_there])
+        before = weight.copy()
+        classifier.partial_fit(X[:20], y[:20])
+
+
+def _wide_weight(classifier):
+    return classifier.net_.module_.wide.weight.detach().clone().numpy()
+
+
+@pytest.mark.parametrize(
+    ("net_params", "is_lazy"),
+    [
+        (None, True),
+        ({"optimizer__amsgrad": True}, False),
+        ({"optimizer": torch.optim.SGD}, False),
+        ({"optimizer": torch.optim.LBFGS, "optimizer__max_iter": 1}, False),
+    ],
+)
+def test_an_optimizer_of_the_users_own_gets_gradients_that_it_takes(
+    ids, monkeypatch, net_params, is_lazy
+):
+    monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+    spy = Spy(lambda net, batch: net.module_.wide.weight.grad.is_sparse)
+    params = SMALL | {"net_params": net_params, "callbacks": [spy], "lr": 0.1}
+    classifier = LSTMClassifier(**params).fit(*ids)
+    assert set(_seen(classifier)) == {is_lazy}
+    assert _wide_weight(classifier).any()
+    classifier.partial_fit(*ids)
+
+
+def test_sgd_makes_steps_of_its_own_rate_in_both_branches(ids):
+    X, y = ids
+    params = SMALL | {"net_params": {"optimizer": torch.optim.SGD}, "lr": 0.5}
+    gradient = Spy(lambda net, batch: net.module_.wide.weight.grad.clone())
+    classifier = LSTMClassifier(**params, callbacks=[gradient], batch_size=200)
+    classifier.partial_fit(X, y, classes=[1, 2, 3, 4, 5])
+    (first,) = _seen(classifier)
+    np.testing.assert_allclose(_wide_weight(classifier), -0.5 * first.numpy())
+
+
+# ---- Keeping, going on
+
+
+@pytest.mark.parametrize("ngram_range", [(1, 3), None])
+def test_a_pickle_brings_the_branch_along(ids, ngram_range):
+    X, y = ids
+    params = SMALL | {"ngram_range": ngram_range, "random_state": 0}
+    classifier = LSTMClassifier(**params).fit(X, y)
+    opened = pickle.loads(pickle.dumps(classifier))
+    assert np.array_equal(opened.predict_proba(X), classifier.predict_proba(X))
+    for model in (classifier, opened):
+        model.partial_fit(X, y)
+    assert np.array_equal(opened.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_warm_start_goes_on_from_the_weights_of_both_branches(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, lr=0.02, warm_start=True, random_state=0)
+    before = classifier.fit(X, y).predict_proba(X)
+    weight = _wide_weight(classifier)
+    classifier.set_params(lr=1e-12).fit(X, y)
+    assert weight.any()
+    np.testing.assert_allclose(_wide_weight(classifier), weight, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(classifier.predict_proba(X), before, atol=1e-6)
+    for params in ({"ngram_range": None}, {"ngram_buckets": 501}):
+        with pytest.raises(ValueError, match="architecture"):
+            classifier.set_params(**SMALL | {"ngram_range": (1, 2)} | params).fit(X, y)
+
+
+def test_partial_fit_in_pieces_learns_the_words_of_each(ids):
+    X, y = ids
+    classifier = LSTMClassifier(**SMALL, random_state=0)
+    for piece in (slice(0, 100), slice(100, 200)):
+        classifier.partial_fit(X[piece], y[piece], classes=[1, 2, 3, 4, 5])
+    words = np.unique(np.asarray(X)[np.asarray(X) > 0])
+    assert _wide_weight(classifier)[words].any(axis=1).all()
+
+
+def test_a_weight_of_two_is_the_row_twice(ids):
+    X, y = ids
+    weights = np.random.default_rng(0).integers(0, 4, len(y))
+    params = SMALL | {"ngram_range": (1, 3), "random_state": 0}
+    weighted = LSTMClassifier(**params).fit(X, y, sample_weight=weights)
+    repeated = LSTMClassifier(**params).fit(X.repeat(weights, 0), y.repeat(weights))
+    assert np.array_equal(weighted.predict_proba(X), repeated.predict_proba(X))
+
+
+def test_rows_of_hardly_any_weight_teach_hardly_anything(ids):
+    X, y = ids
+    weights = []
+    for weight in (0, 1e-7):
+        sample_weight = np.where(np.arange(len(y)) < 150, 1.5, weight)
+        classifier = LSTMClassifier(**SMALL, random_state=0)
+        weights.append(_wide_weight(classifier.fit(X, y, sample_weight)))
+    none, hardly_any = weights
+    is_new = ~none.any(axis=1) & hardly_any.any(axis=1)
+    assert is_new.any()
+    assert np.abs(hardly_any[is_new]).max() < 0.1 * np.abs(none).max()
+
+
+# ---- Bad ranges
+
+
+@pytest.mark.parametrize(
+    "ngram_range",
+    [
+        (2, 1),
+        (0, 1),
+        (-1, 2),
+        (1,),
+        (1, 2, 3),
+        (),
+        (1, 2.0),
+        ("1", 2),
+        (1, None),
+        [2, 1],
+    ],
+)
+def test_what_is_no_range_is_refused_before_any_work(ids, ngram_range):
+    classifier = LSTMClassifier(ngram_range=ngram_range)
+    message = r"ngram_range=.* is no range of lengths; pass two whole numbers"
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(*ids)
+    with pytest.raises(ValueError, match=message):
+        classifier.partial_fit(*ids, classes=[1, 2, 3, 4, 5])
+    assert not hasattr(classifier, "net_")
+
+
+@pytest.mark.parametrize(
+    "params", [{"ngram_range": "12"}, {"ngram_range": 2}, {"ngram_buckets": 0}]
+)
+def test_values_of_another_kind_are_refused(ids, params):
+    (name,) = params
+    with pytest.raises(ValueError, match=f"'{name}' parameter of LSTMClassifier"):
+        LSTMClassifier(**params).fit(*ids)
