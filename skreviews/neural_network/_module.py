@@ -24,7 +24,7 @@ class LSTMModule(nn.Module):
         Number of outputs.
     embedding_dim : int, default=100
         Size of the word vectors.
-    hidden_size : int, default=100
+    hidden_size : int, default=64
         Size of the hidden state of each direction.
     num_layers : int, default=1
         Number of recurrent layers, one on top of the other.
@@ -89,7 +89,7 @@ class LSTMModule(nn.Module):
         n_classes: int,
         *,
         embedding_dim: int = 100,
-        hidden_size: int = 100,
+        hidden_size: int = 64,
         num_layers: int = 1,
         bidirectional: bool = True,
         cell: str = "lstm",

@@ -36,9 +36,9 @@ from skreviews.preprocessing._texts import (
 _AUTO_SHARE = 0.99
 _AUTO_CAP = 400
 
-# Highest min_df="auto". On app reviews words of fewer than five texts cost more by
-# over-fitting than they tell (macro-F1 0.40 with 2, 0.42 with 5, cross-validated).
-_AUTO_MIN_DF = 5
+# min_df="auto" is 1 for fewer texts than this, else 2: in small data sets a word of one
+# text may still tell its class, in big ones it takes room and is learned by heart.
+_AUTO_MIN_DF_TEXTS = 10_000
 
 # Groups of texts that the words are first counted by.
 _GROUPS = 16
@@ -59,8 +59,8 @@ class SequenceVectorizer(
     min_df : 'auto', int or float, default='auto'
         A word is learned if at least this many texts (int), or this share of them
         (float in [0, 1]), hold it. The rarer ones are unknown in training too, which
-        teaches a model what an unknown word means. 'auto' is 1 for less than 1,000
-        texts, one more for each further 1,000, and at most 5.
+        teaches a model what an unknown word means. 'auto' is 1 for fewer than 10,000
+        texts, else 2.
     max_len : 'auto' or int, default='auto'
         Length of the rows, in tokens. 'auto' takes the length that 99 % of the
         training texts do not exceed, at most 400.
@@ -312,7 +312,7 @@ class SequenceVectorizer(
 
     def _choose_min_df(self, n_samples):
         if self.min_df == "auto":
-            return min(1 + n_samples // 1000, _AUTO_MIN_DF)
+            return 1 if n_samples < _AUTO_MIN_DF_TEXTS else 2
         if isinstance(self.min_df, Integral):
             return self.min_df
         return int(np.ceil(self.min_df * n_samples))
