@@ -17,6 +17,7 @@ _PUBLIC = {
     "load_app_reviews": "datasets",
     "make_review_pipeline": "pipeline",
     "make_reviews": "datasets",
+    "pretrain": "pretraining",
     "read_reviews": "datasets",
 }
 

@@ -14,14 +14,19 @@ _WARM_UP = 0.2
 
 def make_schedule(max_epochs, n_batches):
     """Return the callback that moves the learning rate at each step."""
+    return LRScheduler(
+        policy=torch.optim.lr_scheduler.LambdaLR,
+        lr_lambda=make_rate(max_epochs, n_batches),
+        step_every="batch",
+    )
+
+
+def make_rate(max_epochs, n_batches):
+    """Return the function of the step that gives the share of the peak rate."""
     n_steps = max_epochs * n_batches
     # No longer than an epoch, or early stopping takes the slow start for the end.
     n_warm_up = max(1, min(round(_WARM_UP * n_steps), n_batches))
-    return LRScheduler(
-        policy=torch.optim.lr_scheduler.LambdaLR,
-        lr_lambda=partial(_triangle, n_warm_up, n_steps),
-        step_every="batch",
-    )
+    return partial(_triangle, n_warm_up, n_steps)
 
 
 def _triangle(n_warm_up, n_steps, step):

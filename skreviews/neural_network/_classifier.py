@@ -37,6 +37,7 @@ from skreviews.neural_network._data import (
     make_dataset,
 )
 from skreviews.neural_network._device import find_device, seeded
+from skreviews.neural_network._language_model import LanguageModel
 from skreviews.neural_network._module import LSTMModule
 from skreviews.neural_network._net import SCHEDULE, STOPPING, WeightedNet
 from skreviews.neural_network._ngrams import check_ngram_range
@@ -156,6 +157,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     freeze_embeddings : bool or int, default=False
         Keep the vectors of all words, known or not, as they start: True in all
         epochs, an int in so many, after which they train with the rest.
+    pretrained : LanguageModel or None, default=None
+        What `pretrain` has learned from texts without labels: the word vectors and
+        the weights of the first recurrent layer start from it [10]_. The ids in `X`
+        must know their words. `clone` does not copy it.
     ngram_range : tuple of (int, int) or None, default=(1, 2)
         Lengths of the n-grams in the wide branch, a linear classifier of words and
         n-grams whose logits are averaged with those of the LSTM, each having learned
@@ -265,6 +270,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     --------
     make_review_pipeline : The pipeline from raw texts to labels.
     SequenceVectorizer : Makes the token ids.
+    pretrain : Learns from texts without labels.
 
     References
     ----------
@@ -286,6 +292,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
        2016.
     .. [9] A. Joulin, E. Grave, P. Bojanowski, T. Mikolov, "Bag of tricks for efficient
        text classification", EACL 2017.
+    .. [10] A. M. Dai, Q. V. Le, "Semi-supervised sequence learning", NIPS 2015.
 
     Examples
     --------
@@ -311,6 +318,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "segment_len": [Interval(Integral, 1, None, closed="left"), None],
         "word_vectors": "no_validation",
         "freeze_embeddings": ["boolean", Interval(Integral, 0, None, closed="left")],
+        "pretrained": [LanguageModel, None],
         "ngram_range": [tuple, list, None],
         "ngram_buckets": [Interval(Integral, 1, None, closed="left")],
         "objective": [StrOptions(set(CRITERIA))],
@@ -365,6 +373,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         segment_len=None,
         word_vectors=None,
         freeze_embeddings=False,
+        pretrained=None,
         ngram_range=(1, 2),
         ngram_buckets=2**18,
         objective="nominal",
@@ -402,6 +411,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self.segment_len = segment_len
         self.word_vectors = word_vectors
         self.freeze_embeddings = freeze_embeddings
+        self.pretrained = pretrained
         self.ngram_range = ngram_range
         self.ngram_buckets = ngram_buckets
         self.objective = objective
@@ -451,9 +461,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If ids are negative or no whole numbers, if a label is missing, if there
             is one class only, if labels have no order that `objective` or `decision`
-            goes by, if `ngram_range` is no range, if there are `word_vectors` but no
-            words, if early stopping finds no rows to hold out, or if the device is not
-            there.
+            goes by, if `ngram_range` is no range, if there are `word_vectors` or
+            something `pretrained` but no words, if that is of another size, if early
+            stopping finds no rows to hold out, or if the device is not there.
         """
         if self.early_stopping and self.validation_fraction is None:
             raise ValueError(
@@ -469,7 +479,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if previous is not None:
             _check_same_classes(self.classes_, classes)
             self._check_same_words(X)
-        vectors = self._check_word_vectors(X, previous)
+        start = self._find_start(X, previous)
         n_tokens = self.n_tokens_ if previous is not None else _count_tokens(X, ids)
         dataset = make_dataset(ids, n_tokens, codes, weights)
         weights = weigh_classes(dataset, self.class_weight, classes)
@@ -481,12 +491,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         ):
             train, valid = self._hold_out(dataset, device, random_state)
             net = self._make_net(n_tokens, len(classes), device, train, valid)
-            _initialize(net, vectors, words_of(X), random_state, previous)
+            _initialize(net, start, words_of(X), random_state, previous)
             net.train_on(train.to(device))
             if self.early_stopping == "refit":
                 n_epochs = dict(net.callbacks_)[STOPPING].best_epoch_
                 net = self._make_net(n_tokens, len(classes), device, dataset)
-                _initialize(net, vectors, words_of(X), random_state, previous)
+                _initialize(net, start, words_of(X), random_state, previous)
                 net.train_on(dataset.to(device), epochs=n_epochs)
             net.forget_training()
         self._keep(net, X, classes, n_tokens, words_of(X))
@@ -531,7 +541,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                     f"classes has one label only, {all_classes.tolist()[0]!r}; at "
                     "least 2 classes are needed."
                 )
-            vectors = self._check_word_vectors(X)
+            start = self._find_start(X)
             n_tokens = _count_tokens(X, ids)
         else:
             validate_data(self, X, skip_check_array=True, reset=False)
@@ -551,7 +561,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         ):
             if first:
                 net = self._make_net(n_tokens, len(all_classes), device)
-                _initialize(net, vectors, words_of(X), random_state)
+                _initialize(net, start, words_of(X), random_state)
             else:
                 net = self._move_net(device, self.precision)
             net.adversarial = self._choose_adversarial(np.inf)  # it reads each row once
@@ -695,20 +705,29 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "or fix its vocabulary=."
         )
 
-    def _check_word_vectors(self, X, previous=None):
-        """Return the vectors to start from, or None."""
-        if self.word_vectors is None:
+    def _find_start(self, X, previous=None):
+        """Return the WordVectors or the LanguageModel to start from, or None."""
+        if self.word_vectors is None and self.pretrained is None:
             if self.freeze_embeddings and previous is None:
                 raise ValueError(
-                    f"freeze_embeddings={self.freeze_embeddings} needs word_vectors: "
-                    "the random ones have yet to learn."
+                    f"freeze_embeddings={self.freeze_embeddings} needs word_vectors or "
+                    "pretrained: the random ones have yet to learn."
                 )
             return None
-        if previous is None and words_of(X) is None:
+        if self.word_vectors is not None and self.pretrained is not None:
             raise ValueError(
-                "word_vectors need ids that know their words, and those in X are bare "
+                "word_vectors and pretrained both say where the word vectors start: "
+                "set one of them to None."
+            )
+        if previous is None and words_of(X) is None:
+            name = "pretrained" if self.word_vectors is None else "word_vectors"
+            raise ValueError(
+                f"{name} needs ids that know their words, and those in X are bare "
                 "numbers: pass on what SequenceVectorizer returns."
             )
+        if self.pretrained is not None:
+            self.pretrained.check(self.get_params(deep=False))
+            return self.pretrained
         if isinstance(self.word_vectors, WordVectors):
             return self.word_vectors
         return WordVectors.from_mapping(self.word_vectors)
@@ -834,19 +853,22 @@ def _check_same_classes(old, new):
         )
 
 
-def _initialize(net, vectors, words, random_state, previous=None):
-    """Initialize the net with the weights of an earlier one or with word vectors."""
-    if vectors is not None:
-        net.set_params(module__embedding_dim=vectors.dim)
+def _initialize(net, start, words, random_state, previous=None):
+    """Initialize the net, with the weights of an earlier one or with learned ones."""
+    if isinstance(start, WordVectors):
+        net.set_params(module__embedding_dim=start.dim)
     net.initialize()
     if previous is not None:
         _copy_weights(previous, net)
-    elif vectors is not None:
-        table = torch.from_numpy(vectors.align(words, random_state))
+    elif start is not None:
+        table = torch.from_numpy(start.align(words, random_state))
         # As they are: with a standard deviation of 0.3 in place of their 0.7, GloVe's
         # gained 0.9 points of accuracy on TREC and lost 1.2 on SST-5.
         with torch.no_grad():
             net.module_.embedding.weight.copy_(table)
+        if isinstance(start, LanguageModel):
+            weights = {k: torch.tensor(w) for k, w in start.weights.items()}
+            net.module_.layers[0].load_state_dict(weights)
 
 
 def _copy_weights(old, new):

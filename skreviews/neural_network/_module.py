@@ -199,6 +199,26 @@ class LSTMModule(nn.Module):
         pooled = self._pool(states, is_real, length)  # (batch, n_pooled)
         return self.head(self.dropout(pooled))  # (batch, n_classes)
 
+    def read(self, ids: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return what the first layer makes of each token, without any dropout.
+
+        Parameters
+        ----------
+        ids : Tensor of int32 or int64 of shape (batch, length)
+            Token ids, each row padded with 0 behind its tokens.
+
+        Returns
+        -------
+        readings : list of tuple of Tensor
+            For each direction the states, of shape (length, batch, hidden_size), and
+            the ids, (length, batch), both in the order of its reading.
+        """
+        ids = ids.T.contiguous()  # (length, batch)
+        mirror = _mirror((ids != 0).sum(0), len(ids))  # (length * batch,)
+        states = self.layers[0](self.embedding(ids), mirror)
+        orders = (ids, ids.flatten()[mirror].view_as(ids))
+        return list(zip(states, orders, strict=False))
+
     def _drop_words(self, ids: Tensor) -> Tensor:
         if not (self.training and self.word_dropout):
             return ids

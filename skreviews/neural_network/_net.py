@@ -147,7 +147,7 @@ class WeightedNet(NeuralNetClassifier):
             loss = self.get_loss(y_pred, part_y, X=part) * share
             steps.append((loss, y_pred))
         losses, y_pred = zip(*steps, strict=True)
-        _clip(self.module_)
+        clip_gradients(self.module_)
         return {"loss": torch.stack(losses).sum(), "y_pred": torch.cat(y_pred)}
 
     def _learn(self, inputs, y, share):
@@ -206,7 +206,7 @@ def _read(unread, prefix):
         unread.clear()
 
 
-def _clip(module):
+def clip_gradients(module):
     """Scale the deep branch's gradients down to a norm of _MAX_GRADIENT_NORM together.
 
     Those of the wide branch, which is linear, cannot explode.
