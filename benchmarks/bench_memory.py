@@ -5,13 +5,10 @@ Each figure comes from a fresh process that reports its own peak of resident mem
 """
 
 import argparse
-import json
-import resource
-import subprocess
 import sys
 from statistics import median
 
-from common import describe_machine, print_table, time_call
+from common import call_fresh, describe_machine, find_peak, print_table, time_call
 
 SIZES = (10_000, 100_000, 1_000_000)
 PREDICT = "predict"
@@ -57,23 +54,6 @@ def report_job(job, n_rows, hidden_size):
 def report_import(statement):
     """Return the seconds, the peak, and whether torch came along."""
     return time_call(exec, statement), find_peak(), "torch" in sys.modules
-
-
-def find_peak():
-    """Return the most memory that this process has held so far, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def call_fresh(function, *args):
-    """Call a function of this file in a fresh process.
-
-    This process imports nothing large: on Linux a child's peak begins at the memory of
-    its parent.
-    """
-    command = [sys.executable, __file__, "--call", function.__name__, json.dumps(args)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)
 
 
 def measure_jobs(sizes, hidden_size):
@@ -130,12 +110,7 @@ def main():
     parser.add_argument(
         "--hidden-size", type=int, default=16, help="of the LSTM (default: 16)"
     )
-    parser.add_argument("--call", nargs=2, help=argparse.SUPPRESS)  # by call_fresh
     args = parser.parse_args()
-    if args.call:
-        name, values = args.call
-        print(json.dumps(globals()[name](*json.loads(values))))
-        return
     packages = ["torch", "skorch", "scikit-learn", "pyarrow", "numpy"]
     print(call_fresh(describe_machine, *packages))
     print(

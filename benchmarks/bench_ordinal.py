@@ -4,35 +4,24 @@ The rows are those of the training parts alone.
 """
 
 import argparse
-from itertools import islice
-from time import perf_counter
+from statistics import mean
 
 import numpy as np
-import pandas as pd
 import torch
-from common import describe_machine, find_data, print_table, read_rows
-from sklearn.metrics import accuracy_score, mean_absolute_error
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from common import (
+    FOLDS,
+    describe_machine,
+    format_scores,
+    print_table,
+    score_labels,
+    split_folds,
+    time_call,
+)
 from torch import nn
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from skreviews import make_review_pipeline
-from skreviews.metrics import (
-    macro_mean_absolute_error,
-    quadratic_weighted_kappa,
-    within_one_accuracy,
-)
-
-# Data -> number of folds, and how many of them are run.
-FOLDS = {"app_reviews": (5, 2), "sst5": (3, 3), "review_data": (5, 5)}
-METRICS = {
-    "accuracy": accuracy_score,
-    "QWK": quadratic_weighted_kappa,
-    "MAE": mean_absolute_error,
-    "macro MAE": macro_mean_absolute_error,
-    "within one": within_one_accuracy,
-}
-
+from skreviews.metrics import within_one_accuracy
 
 # ---- Losses of rows, from logits of shape (rows, classes) and codes
 
@@ -117,42 +106,27 @@ def decide(probabilities):
 # ---- Measurement
 
 
-def read_training_rows(name):
-    if name != "review_data":
-        return read_rows(f"{name}_train")
-    frame = pd.read_csv(find_data() / "review_data.csv").dropna(subset="content")
-    frame = frame.drop_duplicates("content")
-    frame, _ = train_test_split(
-        frame, test_size=0.2, stratify=frame["score"], random_state=0
-    )
-    return np.array(frame["content"], dtype=object), np.array(frame["score"])
-
-
-def measure(name, losses, seed):
+def measure(name, losses, seed, n_rows):
     """Return the scores of each fold by loss and decision, and the seconds by loss."""
-    X, y = read_training_rows(name)
-    n_splits, n_run = FOLDS[name]
-    folds = StratifiedKFold(n_splits, shuffle=True, random_state=0).split(X, y)
     scores, seconds = {}, {}
-    for train, test in islice(folds, n_run):
+    for X, y, X_valid, y_valid in split_folds(name, n_rows):
         pipe = make_review_pipeline(
             device="cpu", random_state=seed, resample="passthrough"
         )
-        ids = pipe[:-1].fit_transform(X[train], y[train])
-        test_ids = pipe[:-1].transform(X[test])
+        ids = pipe[:-1].fit_transform(X, y)
+        valid_ids = pipe[:-1].transform(X_valid)
         for loss in losses:
             params = {"criterion": Criterion, "criterion__loss": loss}
             classifier = pipe["lstm"].set_params(net_params=params)
-            start = perf_counter()
-            classifier.fit(ids, y[train])
-            seconds.setdefault(loss, []).append(perf_counter() - start)
-            probabilities = classifier.predict_proba(test_ids).astype(np.float64)
+            seconds.setdefault(loss, []).append(time_call(classifier.fit, ids, y))
+            probabilities = classifier.predict_proba(valid_ids).astype(np.float64)
             if loss == "CORN":
                 probabilities = to_corn(probabilities)
             for decision, found in decide(probabilities).items():
                 found = classifier.classes_[found]
-                row = [metric(y[test], found) for metric in METRICS.values()]
-                scores.setdefault((loss, decision), []).append(row)
+                run = score_labels(y_valid, found)
+                run["within one"] = within_one_accuracy(y_valid, found)
+                scores.setdefault((loss, decision), []).append(run)
     return scores, seconds
 
 
@@ -161,17 +135,20 @@ def main():
     parser.add_argument("--data", nargs="+", choices=FOLDS, default=list(FOLDS))
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # a quick trial
     args = parser.parse_args()
     print(describe_machine("torch", "skorch"))
-    print(f"{torch.get_num_threads()} threads; seed {args.seed}; means over the folds.")
+    print(
+        f"{torch.get_num_threads()} threads; seed {args.seed}; mean and standard "
+        "deviation over the folds.\n"
+    )
     rows = []
     for name in args.data:
-        scores, seconds = measure(name, args.losses, args.seed)
-        for (loss, decision), values in scores.items():
-            cells = [f"{value:.3f}" for value in np.mean(values, axis=0)]
-            time = f"{np.mean(seconds[loss]):.0f}"
-            rows.append([name, loss, decision, *cells, time])
-    print_table(["data", "loss", "decision", *METRICS, "s"], rows, n_names=3)
+        scores, seconds = measure(name, args.losses, args.seed, args.rows)
+        for (loss, decision), runs in scores.items():
+            cells = [*format_scores(runs), f"{mean(seconds[loss]):.0f}"]
+            rows.append([name, loss, decision, *cells])
+    print_table(["data", "loss", "decision", *runs[0], "fit, s"], rows, n_names=3)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from common import (
     read_rows,
     time_call,
 )
+from rival_tfidf import make_tfidf
 from rivals import (
     BATCH_SIZE,
     EMBEDDING_DIM,
@@ -32,7 +33,6 @@ from rivals import (
     make_classifier,
     make_skorch,
     make_text_path,
-    make_tfidf,
     make_variants,
     name_floor,
 )

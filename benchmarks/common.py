@@ -1,16 +1,32 @@
-"""What the benchmarks share: the data, the clock, the machine, the table.
+"""What the benchmarks share: data, scores, clock, fresh processes, machine, table.
 
 Imports on top are of the standard library only: rivals in another environment read this
 file too, and bench_memory.py counts what its own process has imported.
 """
 
+import json
 import os
 import platform
+import subprocess
 import sys
+from contextlib import redirect_stdout
+from importlib import import_module
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, stdev
 from time import perf_counter
+
+# These come whole; the others have a training part and a test part.
+WHOLE = ("review_data", "sms_spam", "long_movie_reviews")
+# What defaults are chosen on -> number of folds, and how many of them are run. The
+# folds are of training rows alone; the bundled reviews have no test part.
+FOLDS = {
+    "app_reviews": (5, 2),
+    "sst5": (3, 3),
+    "review_data": (5, 5),
+    "bundled": (3, 3),
+}
 
 
 def find_data():
@@ -24,13 +40,68 @@ def find_data():
 
 def read_rows(name, n_rows=None):
     """Return texts and labels, ndarrays; the same random rows in each run."""
-    import numpy as np
     import pandas as pd
 
-    frame = pd.read_parquet(find_data() / f"{name}.parquet")
-    if n_rows is not None and n_rows < len(frame):
-        frame = frame.sample(n_rows, random_state=0)
-    return np.array(frame["text"], dtype=object), np.array(frame["label"])
+    return _to_arrays(pd.read_parquet(find_data() / f"{name}.parquet"), n_rows)
+
+
+def read_parts(name, n_rows=None):
+    """Return the training rows and the test rows, each as `read_rows` does.
+
+    A data set that comes whole loses its missing and its repeated texts; a fifth of
+    each class then is the test part.
+    """
+    if name not in WHOLE:
+        return [read_rows(f"{name}_{part}", n_rows) for part in ("train", "test")]
+    import pandas as pd
+    from sklearn.model_selection import train_test_split
+
+    if name == "review_data":
+        frame = pd.read_csv(find_data() / f"{name}.csv")
+        frame = frame.rename(columns={"content": "text", "score": "label"})
+    else:
+        frame = pd.read_parquet(find_data() / f"{name}.parquet")
+    frame = frame.dropna(subset="text").drop_duplicates("text")
+    parts = train_test_split(
+        frame, test_size=0.2, stratify=frame["label"], random_state=0
+    )
+    return [_to_arrays(part, n_rows) for part in parts]
+
+
+def split_folds(name, n_rows=None):
+    """Yield texts and labels to train on, then those to validate with, by fold."""
+    from sklearn.model_selection import StratifiedKFold
+
+    if name == "bundled":
+        from skreviews.datasets import load_app_reviews
+
+        X, y = load_app_reviews(return_X_y=True, as_frame=False)
+        X, y = X[:n_rows], y[:n_rows]
+    else:
+        X, y = read_parts(name, n_rows)[0]
+    n_splits, n_run = FOLDS[name]
+    folds = StratifiedKFold(n_splits, shuffle=True, random_state=0).split(X, y)
+    for train, valid in islice(folds, n_run):
+        yield X[train], y[train], X[valid], y[valid]
+
+
+def score_labels(y_true, y_pred, stars=True):
+    """Return the scores by name; some are for stars only, which are ordered."""
+    from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
+
+    from skreviews.metrics import macro_mean_absolute_error, quadratic_weighted_kappa
+
+    scores = {
+        "accuracy": accuracy_score(y_true, y_pred),
+        "macro-F1": f1_score(y_true, y_pred, average="macro"),
+    }
+    if stars:
+        scores |= {
+            "QWK": quadratic_weighted_kappa(y_true, y_pred),
+            "MAE": mean_absolute_error(y_true, y_pred),
+            "macro MAE": macro_mean_absolute_error(y_true, y_pred),
+        }
+    return scores
 
 
 def time_call(function, *args):
@@ -48,6 +119,26 @@ def median_in_turns(cases, repeats):
     return {name: median(runs) for name, runs in seconds.items()}
 
 
+def find_peak():
+    """Return the most memory that this process has held so far, in bytes."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def call_fresh(function, *args):
+    """Call a function of a benchmark in a fresh process.
+
+    The caller imports nothing large: on Linux a child's peak of memory begins at that
+    of its parent. What the function prints goes to standard error.
+    """
+    script = Path(function.__code__.co_filename).stem
+    command = [sys.executable, __file__, script, function.__name__, json.dumps(args)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
 def describe_machine(*packages):
     """Return the processor, its cores and the versions, in one line."""
     import joblib
@@ -56,6 +147,16 @@ def describe_machine(*packages):
     versions = [f"Python {platform.python_version()}"]
     versions += [f"{name} {version(name)}" for name in ("skreviews", *packages)]
     return f"{_find_processor()}, {cores}; {', '.join(versions)}"
+
+
+def format_scores(runs):
+    """Return a cell for each score: the mean over the runs, and the spread if any."""
+    cells = []
+    for name in runs[0]:
+        values = [run[name] for run in runs]
+        spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+        cells.append(f"{mean(values):.3f}{spread}")
+    return cells
 
 
 def print_table(header, rows, n_names=1):
@@ -92,6 +193,14 @@ def print_speeds(title, seconds, n_rows, n_tokens, rivals, skipped):
     print_table(header, rows, n_names=2)
 
 
+def _to_arrays(frame, n_rows):
+    import numpy as np
+
+    if n_rows is not None and n_rows < len(frame):
+        frame = frame.sample(n_rows, random_state=0)
+    return np.array(frame["text"], dtype=object), np.array(frame["label"])
+
+
 def _find_processor():
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -99,3 +208,10 @@ def _find_processor():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":  # what call_fresh has started
+    script, name, args = sys.argv[1:]
+    with redirect_stdout(sys.stderr):
+        answer = getattr(import_module(script), name)(*json.loads(args))
+    print(json.dumps(answer))

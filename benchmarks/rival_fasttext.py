@@ -3,16 +3,18 @@
     python -m venv ft && ft/bin/pip install fasttext-wheel "numpy<2"
     export SKREVIEWS_FASTTEXT_PYTHON=$PWD/ft/bin/python
 
-The benchmarks start this script and ask it for seconds. fastText reads a file with one
-text a line: writing it, and taking the line ends out of the texts, is not counted.
+The benchmarks start this script and ask it for seconds, and for probabilities.
+fastText reads a file with one text a line: writing it, and taking the line ends out of
+the texts, is not counted.
 """
 
 import tempfile
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import fasttext
-from common import time_call
+from common import find_peak, time_call
 from worker import serve
 
 folder = tempfile.TemporaryDirectory()
@@ -27,14 +29,26 @@ def prepare(train, y, n_threads, test=()):
     rival["test"] = [join_lines(text) for text in test]
 
 
-def fit():
+def fit(**params):
+    rival.pop("model", None)  # two at once would double the peak of memory
     rival["model"] = fasttext.train_supervised(
-        str(path), wordNgrams=2, thread=rival["n_threads"], verbose=0
+        str(path), wordNgrams=2, thread=rival["n_threads"], verbose=0, **params
     )
 
 
 def predict():
     rival["model"].predict(rival["test"])
+
+
+def predict_proba(classes):
+    """Return the probabilities of the test rows, in the order of the classes."""
+    rows = []
+    for labels, probabilities in zip(
+        *rival["model"].predict(rival["test"], k=-1), strict=True
+    ):
+        by_label = dict(zip(labels, probabilities.tolist(), strict=True))
+        rows.append([by_label[f"__label__{label}"] for label in classes])
+    return rows
 
 
 def join_lines(text):
@@ -45,6 +59,8 @@ if __name__ == "__main__":
     serve(
         f"fasttext-wheel {version('fasttext-wheel')}",
         prepare=prepare,
-        fit=lambda: time_call(fit),
+        fit=lambda **params: time_call(partial(fit, **params)),
         predict=lambda: time_call(predict),
+        predict_proba=predict_proba,
+        find_peak=find_peak,
     )

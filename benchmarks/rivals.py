@@ -11,9 +11,6 @@ import numpy as np
 import torch
 from common import time_call
 from rival_nltk import stem_words
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -220,10 +217,3 @@ def fit_by_hand(texts, y, n_words):
         optimizer.zero_grad()
         nn.functional.cross_entropy(module(batch), target).backward()
         optimizer.step()
-
-
-def make_tfidf():
-    return make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
-        LogisticRegression(C=10, max_iter=1000),
-    )
