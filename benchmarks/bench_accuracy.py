@@ -103,7 +103,7 @@ def run_fasttext(worker, seed, X, y, X_test):
         worker.ask("prepare", **texts, y=y_train.tolist(), n_threads=count_threads())
 
     def fit(lr, epoch):
-        return worker.ask("fit", lr=lr, epoch=epoch, seed=seed)
+        return worker.ask("fit", lr=lr, epoch=epoch)
 
     def predict_proba():
         return np.array(worker.ask("predict_proba", classes=classes.tolist()))
@@ -117,7 +117,9 @@ def run_fasttext(worker, seed, X, y, X_test):
     )
     prepare(train, classes[codes_train], valid)
     best = max(SETTINGS, key=score)
-    prepare(X, y, X_test)
+    # It reads the rows in their order, and draws hardly anything itself.
+    order = np.random.default_rng(seed).permutation(len(X))
+    prepare(X[order], y[order], X_test)
     seconds = fit(*best), worker.ask("predict")
     peak = worker.ask("find_peak")
     return classes, predict_proba(), *seconds, peak
