@@ -62,8 +62,8 @@ def _find_bucket(ngram, n_buckets):
     return (signed >> 32) % n_buckets
 
 
-def _count_ngrams(ids, n_tokens, ngram_range, n_buckets):
-    """Return how often each row has each weight, and its divisor, in float64."""
+def _find_ngrams(ids, n_tokens, ngram_range, n_buckets):
+    """Return which weights each row has, once each, and its divisor, in float64."""
     rows, columns, divisors = [], [], []
     for i, row in enumerate(np.asarray(ids)):
         row = row[row != 0]
@@ -77,8 +77,8 @@ def _count_ngrams(ids, n_tokens, ngram_range, n_buckets):
                     ngram[0] if n == 1 else n_tokens + _find_bucket(ngram, n_buckets)
                 )
     shape = len(divisors), n_tokens + n_buckets * (ngram_range[1] > 1)
-    counts = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape)
-    return counts.tocsr(), np.array(divisors)[:, None]
+    found = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+    return found.tocsr() > 0, np.array(divisors)[:, None]
 
 
 def _make_branch(ngram_range, n_buckets=97):
@@ -97,8 +97,8 @@ def _make_branch(ngram_range, n_buckets=97):
 def test_logits_are_sums_of_the_weights_of_words_and_ngrams(rows, ngram_range, dtype):
     branch = _make_branch(ngram_range)
     weight, bias = (w.detach().double().numpy() for w in branch.parameters())
-    counts, divisors = _count_ngrams(rows, 50, ngram_range, 97)
-    expected = counts @ weight / divisors + bias
+    has_ngram, divisors = _find_ngrams(rows, 50, ngram_range, 97)
+    expected = has_ngram @ weight / divisors + bias
     found = branch(rows.to(dtype)).detach()
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
@@ -233,12 +233,12 @@ def test_the_wide_branch_learns_from_its_own_error_once_a_step(
         inputs, y = batch
         wide = net.module_.wide
         weight, bias = (w.detach().double().numpy() for w in wide.parameters())
-        counts, divisors = _count_ngrams(
+        has_ngram, divisors = _find_ngrams(
             inputs["ids"], wide.n_tokens, ngram_range, SMALL["ngram_buckets"]
         )
-        errors = softmax(counts @ weight / divisors + bias, axis=1) - np.eye(5)[y]
+        errors = softmax(has_ngram @ weight / divisors + bias, axis=1) - np.eye(5)[y]
         errors *= inputs["sample_weight"].double().numpy()[:, None] / len(y)
-        expected = counts.T @ (errors / divisors), errors.sum(0)
+        expected = has_ngram.T @ (errors / divisors), errors.sum(0)
         gradients = wide.weight.grad.to_dense(), wide.bias.grad
         return [gradient.clone().numpy() for gradient in gradients], expected
 
@@ -291,8 +291,8 @@ def test_weights_of_ngrams_that_are_not_there_stay_as_they_were(ids, weight_deca
     before = np.zeros_like(_wide_weight(classifier))
     for n_rows in (150, 20):
         weight = _wide_weight(classifier)
-        counts, _ = _count_ngrams(X[:n_rows], classifier.n_tokens_, (1, 2), 500)
-        is_there = counts.sum(axis=0) > 0
+        has_ngram, _ = _find_ngrams(X[:n_rows], classifier.n_tokens_, (1, 2), 500)
+        is_there = has_ngram.sum(axis=0) > 0
         assert 0 < is_there.sum() < len(weight)
         assert (weight[is_there] != before[is_there]).any(axis=1).all()
         assert np.array_equal(weight[~is_there], before[~is_there])

@@ -15,7 +15,8 @@ class NgramClassifier(nn.Module):
     """Logits as sums of the weights of a text's words and n-grams.
 
     The wide part of a wide and deep network [1]_. Words have weights of their own,
-    longer n-grams share those of a bucket [2]_. The sum is divided by a quarter of the
+    longer n-grams share those of a bucket [2]_. What a text repeats counts once, as for
+    the naive Bayes of Wang and Manning [3]_. The sum is divided by a quarter of the
     square root of the number of tokens, so that long texts are no surer than short
     ones.
 
@@ -38,6 +39,8 @@ class NgramClassifier(nn.Module):
        2016.
     .. [2] A. Joulin, E. Grave, P. Bojanowski, T. Mikolov, "Bag of tricks for efficient
        text classification", EACL 2017.
+    .. [3] S. Wang, C. D. Manning, "Baselines and bigrams: simple, good sentiment and
+       topic classification", ACL 2012.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class NgramClassifier(nn.Module):
         return sums / (n_real.sqrt() / 4) + self.bias  # (batch, n_classes)
 
     def _find_rows(self, ids: Tensor) -> Tensor:
-        """Return the row of each n-gram's weights; 0 where it ends in padding."""
+        """Return the row of each n-gram's weights; 0 for padding and repetitions."""
         shortest, longest = self.ngram_range
         rows = [ids] if shortest == 1 else []
         keys = ids
@@ -91,7 +94,11 @@ class NgramClassifier(nn.Module):
                 # The high bits of the product are those that all of the key moves.
                 buckets = ((keys * _SPREAD) >> 32) % self.n_buckets
                 rows.append((buckets + self.n_tokens).where(ids[:, n - 1 :] != 0, 0))
-        return torch.cat(rows, 1) if rows else torch.zeros_like(ids[:, :1])
+        if not rows:
+            return torch.zeros_like(ids[:, :1])
+        rows = torch.cat(rows, 1).sort(1).values
+        is_new = rows[:, 1:] != rows[:, :-1]
+        return torch.cat([rows[:, :1], rows[:, 1:].where(is_new, 0)], 1)
 
 
 def check_ngram_range(ngram_range):
