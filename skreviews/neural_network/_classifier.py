@@ -74,9 +74,6 @@ _MODULE_PARAMS = (
 # max_epochs="auto" makes this many steps, in this many epochs at least and at most.
 _AUTO_STEPS = 1000
 _AUTO_EPOCHS = (3, 20)
-# Without adversarial training, which learns each batch twice, three are too few: a fold
-# of IMDb had 0.910 after three, and 0.912 after four with word dropout.
-_FEWEST_EPOCHS_OF_MANY_WORDS = 4
 # batch_size="auto": small data sets need more steps, not larger ones.
 _FEW_ROWS = 5000
 _AUTO_BATCH_SIZES = (32, 64)
@@ -190,8 +187,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         proportional to the class sizes.
     max_epochs : 'auto' or int, default='auto'
         Number of passes over the training rows, at most. 'auto' takes as many as make
-        1,000 steps, but 3 to 20, and 4 at least where the rows have a million words;
-        rows that are held out count as well.
+        1,000 steps, but 3 to 20; rows that are held out count as well.
     batch_size : 'auto' or int, default='auto'
         Number of rows in a step. 'auto' is 32 for less than 5,000 rows, else 64.
     lr : float, default=4e-3
@@ -758,7 +754,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         n_rows = sum(len(part) for part in parts)
         n_words = sum(len(part.ids) for part in parts)
         batch_size = self._choose_batch_size(n_rows)
-        max_epochs = self._choose_max_epochs(-(-n_rows // batch_size), n_words)
+        max_epochs = self._choose_max_epochs(-(-n_rows // batch_size))
         callbacks = []
         if train is not None:
             n_batches = -(-len(train) // batch_size)
@@ -816,12 +812,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             return self.adversarial
         return _AUTO_ADVERSARIAL if n_words < _MANY_WORDS else 0.0
 
-    def _choose_max_epochs(self, n_batches, n_words):
+    def _choose_max_epochs(self, n_batches):
         if self.max_epochs != "auto":
             return self.max_epochs
         fewest, most = _AUTO_EPOCHS
-        if n_words >= _MANY_WORDS:
-            fewest = _FEWEST_EPOCHS_OF_MANY_WORDS
         return int(np.clip(-(-_AUTO_STEPS // max(1, n_batches)), fewest, most))
 
     def _move_net(self, device, precision):
