@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 
-from skreviews import make_reviews
+from skreviews import SequenceVectorizer, make_reviews
 
 matplotlib.use("agg")
 
@@ -37,6 +38,22 @@ def as_container(request):
 def reviews():
     """Generated reviews: texts and labels 1-5."""
     return make_reviews(200, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def ids(reviews):
+    """Token ids of the generated reviews, and their labels 1-5."""
+    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
+
+
+@pytest.fixture
+def rows():
+    """Padded rows of 1 to 9 tokens."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(1, 50, (6, 9), generator=generator)
+    for row, length in enumerate([9, 1, 4, 7, 2, 9]):
+        ids[row, length:] = 0
+    return ids
 
 
 @pytest.fixture

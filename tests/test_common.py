@@ -173,11 +173,6 @@ def test_a_refitted_classifier_equals_a_fresh_one(ids):
     assert np.array_equal(refitted.predict_proba(X), fresh.predict_proba(X))
 
 
-@pytest.fixture(scope="module")
-def ids(reviews):
-    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
-
-
 def test_unfitted_estimators_say_so(reviews):
     X = reviews[0]
     for method in ("transform", "inverse_transform", "oov_rate"):

@@ -25,27 +25,12 @@ from skreviews.neural_network import (
     _data,
     _net,
     _precision,
+    _sizes,
 )
 from skreviews.neural_network._optimizer import LazyAdam
 
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2}
 POOLINGS = ["last", "mean", "max", "mean_max", "attention"]
-
-
-@pytest.fixture(scope="module")
-def ids(reviews):
-    """Token ids of generated reviews, and their labels 1-5."""
-    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
-
-
-@pytest.fixture
-def rows():
-    """Padded rows of 1 to 9 tokens."""
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(1, 50, (6, 9), generator=generator)
-    for row, length in enumerate([9, 1, 4, 7, 2, 9]):
-        ids[row, length:] = 0
-    return ids
 
 
 # ---- LSTMModule
@@ -461,7 +446,7 @@ def test_rows_are_held_out_for_early_stopping(ids):
 
 def test_held_out_rows_do_not_change_the_schedule(ids, monkeypatch):
     # A tenth less would be below the limit, and make fewer batches.
-    monkeypatch.setattr(_classifier, "_FEW_ROWS", 200)
+    monkeypatch.setattr(_sizes, "_FEW_ROWS", 200)
     nets = [
         LSTMClassifier(max_epochs="auto", early_stopping=early_stopping).fit(*ids).net_
         for early_stopping in (False, True, "refit")

@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.special import log_softmax, softmax
 from skorch.callbacks import Callback
 
-from skreviews import LSTMClassifier, SequenceVectorizer
+from skreviews import LSTMClassifier
 from skreviews.neural_network import LSTMModule, _classifier, _net
 from skreviews.neural_network._ngrams import NgramClassifier
 
@@ -17,22 +17,6 @@ SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2, "precision": "fp
 SMALL |= {"ngram_buckets": 500, "word_dropout": 0.0, "adversarial": 0.0}
 NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0}
 RANGES = [(1, 1), (2, 2), (1, 2), (1, 3), (2, 4)]
-
-
-@pytest.fixture(scope="module")
-def ids(reviews):
-    """Token ids of generated reviews, and their labels 1-5."""
-    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
-
-
-@pytest.fixture
-def rows():
-    """Padded rows of 1 to 9 tokens."""
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(1, 50, (6, 9), generator=generator)
-    for row, length in enumerate([9, 1, 4, 7, 2, 9]):
-        ids[row, length:] = 0
-    return ids
 
 
 class Spy(Callback):

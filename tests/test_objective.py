@@ -8,17 +8,11 @@ import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
 
-from skreviews import LSTMClassifier, SequenceVectorizer
+from skreviews import LSTMClassifier
 from skreviews.metrics import quadratic_weighted_kappa_scorer
 from skreviews.neural_network._objective import CRITERIA, DECISIONS, decide
 
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def ids(reviews):
-    """Token ids of generated reviews, and their labels 1-5."""
-    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from skreviews import LSTMClassifier, SequenceVectorizer
+from skreviews import LSTMClassifier
 from skreviews.neural_network import LSTMModule, _classifier, _data, _net
 
 OPTIONS = {
@@ -21,12 +21,6 @@ OPTIONS = {
 }
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2, "precision": "fp32"}
 NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0}
-
-
-@pytest.fixture(scope="module")
-def ids(reviews):
-    """Token ids of generated reviews, and their labels 1-5."""
-    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
 
 
 def _make(**params):

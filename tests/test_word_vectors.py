@@ -22,7 +22,6 @@ from skorch.callbacks import Callback
 
 from skreviews import (
     LSTMClassifier,
-    SequenceVectorizer,
     WordVectors,
     make_review_pipeline,
 )
@@ -56,12 +55,6 @@ def _vectors_for(words, dim=3, share=0.8):
     numbers = np.random.default_rng(0).normal(size=(len(words), dim))
     n_known = int(share * len(words))
     return WordVectors([*words[:n_known], "elsewhere"], numbers[: n_known + 1])
-
-
-@pytest.fixture(scope="module")
-def ids(reviews):
-    """Token ids of generated reviews, and their labels 1-5."""
-    return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
 
 
 @pytest.fixture(scope="module")

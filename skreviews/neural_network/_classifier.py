@@ -49,6 +49,12 @@ from skreviews.neural_network._objective import (
 )
 from skreviews.neural_network._optimizer import LazyAdam
 from skreviews.neural_network._precision import find_precision
+from skreviews.neural_network._sizes import (
+    choose_adversarial,
+    choose_batch_size,
+    choose_max_epochs,
+    choose_wide_rate,
+)
 from skreviews.preprocessing._ids import UNKNOWN, check_ids, words_of
 from skreviews.preprocessing._labels import (
     encode_known_labels,
@@ -71,23 +77,7 @@ _MODULE_PARAMS = (
     "ngram_range",
     "ngram_buckets",
 )
-# max_epochs="auto" makes this many steps, in this many epochs at least and at most.
-_AUTO_STEPS = 1000
-_AUTO_EPOCHS = (3, 20)
-# batch_size="auto": small data sets need more steps, not larger ones.
-_FEW_ROWS = 5000
-_AUTO_BATCH_SIZES = (32, 64)
-# adversarial="auto": of the cross-validated training sets, those of 10,000 to 500,000
-# words gained up to two points of accuracy with 0.1; the LSTM of IMDb, with 4 million
-# words in three epochs, lost two, in twice the time.
-_MANY_WORDS = 1_000_000
-_AUTO_ADVERSARIAL = 0.1
 _AUTO_VALIDATION_FRACTION = 0.1
-# Rate of the wide branch, in rates of the LSTM; the second from a million words on. On
-# IMDb, held out by film, the wide branch alone reached 0.881 with 2.5 and 0.886 with
-# 0.75 (0.891 where repetitions count once); short texts need the higher one: TREC had
-# 0.860 with 5 and 0.850 with half as much, at half of today's `lr`.
-_WIDE_LR_RATIOS = (2.5, 0.75)
 # Adam divides by the size of the gradients it has seen, so that words of rows with
 # hardly any weight would make steps as large as others. This is 100 times Adam's own
 # and costs no accuracy (the wide branch alone on a fifth of IMDb: 0.880 with either).
@@ -566,7 +556,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                 _initialize(net, start, words_of(X), random_state)
             else:
                 net = self._move_net(device, self.precision)
-            net.adversarial = self._choose_adversarial(np.inf)  # it reads each row once
+            # It reads each row once, as if there were any number of words.
+            net.adversarial = choose_adversarial(self.adversarial, np.inf)
             net.train_on(dataset.to(device), epochs=1)
         words = words_of(X)
         if words is None and not first:
@@ -753,8 +744,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         parts = [part for part in (train, valid) if part is not None]
         n_rows = sum(len(part) for part in parts)
         n_words = sum(len(part.ids) for part in parts)
-        batch_size = self._choose_batch_size(n_rows)
-        max_epochs = self._choose_max_epochs(-(-n_rows // batch_size))
+        batch_size = choose_batch_size(self.batch_size, n_rows)
+        max_epochs = choose_max_epochs(self.max_epochs, -(-n_rows // batch_size))
         callbacks = []
         if train is not None:
             n_batches = -(-len(train) // batch_size)
@@ -780,7 +771,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "train_split": None if valid is None else predefined_split(valid),
             "classes": np.arange(n_classes),
             "precision": self.precision,
-            "adversarial": self._choose_adversarial(n_words),
+            "adversarial": choose_adversarial(self.adversarial, n_words),
             "callbacks": callbacks + clone(list(self.callbacks or []), safe=False),
             "device": str(device),
             "verbose": self.verbose,
@@ -793,30 +784,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             )
         if own_optimizer:
             params["optimizer__fused"] = True
-            ratio = _WIDE_LR_RATIOS[n_words >= _MANY_WORDS]
-            wide = {"lr": ratio * self.lr, "eps": _WIDE_EPS}
+            rate = choose_wide_rate(n_words) * self.lr
+            wide = {"lr": rate, "eps": _WIDE_EPS}
             params["optimizer__param_groups"] = [("wide.*", wide)]
         if self.weight_decay:  # not every optimizer knows it
             params["optimizer__weight_decay"] = self.weight_decay
         if self.label_smoothing:  # nor every criterion
             params["criterion__label_smoothing"] = self.label_smoothing
         return WeightedNet(LSTMModule, **params | net_params)
-
-    def _choose_batch_size(self, n_rows):
-        if self.batch_size != "auto":
-            return self.batch_size
-        return _AUTO_BATCH_SIZES[n_rows >= _FEW_ROWS]
-
-    def _choose_adversarial(self, n_words):
-        if self.adversarial != "auto":
-            return self.adversarial
-        return _AUTO_ADVERSARIAL if n_words < _MANY_WORDS else 0.0
-
-    def _choose_max_epochs(self, n_batches):
-        if self.max_epochs != "auto":
-            return self.max_epochs
-        fewest, most = _AUTO_EPOCHS
-        return int(np.clip(-(-_AUTO_STEPS // max(1, n_batches)), fewest, most))
 
     def _move_net(self, device, precision):
         if torch.device(self.net_.device) != device:

