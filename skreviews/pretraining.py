@@ -84,7 +84,7 @@ def pretrain(X, pipeline=None, *, max_epochs=2, batch_size=32, lr=4e-3):
     if pipeline is None:
         pipeline = make_review_pipeline()
     *cleaning, (vectorize, vectorizer), (lstm, classifier) = _find_steps(pipeline)
-    if classifier.word_vectors is not None:
+    if classifier.word_vectors not in (None, "auto"):
         raise ValueError(
             f"The step {lstm!r} has word_vectors, but here the word vectors are to be "
             "learned: set word_vectors=None."

@@ -24,6 +24,7 @@ from skreviews.neural_network._callbacks import (
     make_schedule,
 )
 from skreviews.neural_network._class_weight import weigh_classes
+from skreviews.neural_network._cooccurrence import learn_word_vectors
 from skreviews.neural_network._cpu import (
     flushed_denormals,
     limited_threads,
@@ -50,10 +51,13 @@ from skreviews.neural_network._objective import (
 from skreviews.neural_network._optimizer import LazyAdam
 from skreviews.neural_network._precision import find_precision
 from skreviews.neural_network._sizes import (
+    COOCCURRENCE,
     choose_adversarial,
     choose_batch_size,
+    choose_freeze,
     choose_max_epochs,
     choose_wide_rate,
+    choose_word_vectors,
 )
 from skreviews.preprocessing._ids import UNKNOWN, check_ids, words_of
 from skreviews.preprocessing._labels import (
@@ -139,15 +143,21 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         independently, side by side, before the pooling joins them again. That makes
         fewer steps, each with more to do at once; on two CPU cores it takes as long.
         A segment knows nothing of the one before.
-    word_vectors : WordVectors, dict, gensim KeyedVectors or None, default=None
-        Pretrained vectors to start from, in place of random ones; they set the
-        `embedding_dim`. The ids in `X` must know their words, as those of a
-        `SequenceVectorizer` do. Words without a vector start as random ones among the
-        known; see `WordVectors.align`. `clone` copies a dict or KeyedVectors, but not
-        `WordVectors`.
-    freeze_embeddings : bool or int, default=False
+    word_vectors : 'auto', 'cooccurrence', WordVectors, dict, gensim KeyedVectors or \
+            None, default='auto'
+        Where the vectors of the words start. 'cooccurrence' learns them from the
+        training texts before all else: words that stand among the same words get
+        similar ones [11]_. `WordVectors`, a dict or KeyedVectors are pretrained ones;
+        they set the `embedding_dim`, the ids in `X` must know their words, as those
+        of a `SequenceVectorizer` do, and words without a vector start as random ones
+        among the known; see `WordVectors.align`. `clone` copies a dict or KeyedVectors,
+        but not `WordVectors`. None starts from random vectors. 'auto' is
+        'cooccurrence' for a million words or more in all rows, else None; with
+        something `pretrained` it is that.
+    freeze_embeddings : 'auto', bool or int, default='auto'
         Keep the vectors of all words, known or not, as they start: True in all
-        epochs, an int in so many, after which they train with the rest.
+        epochs, an int in so many, after which they train with the rest. 'auto' keeps
+        those of 'cooccurrence' in all epochs but the last, and others in none.
     pretrained : LanguageModel or None, default=None
         What `pretrain` has learned from texts without labels: the word vectors and
         the weights of the first recurrent layer start from it [10]_. The ids in `X`
@@ -177,7 +187,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         proportional to the class sizes.
     max_epochs : 'auto' or int, default='auto'
         Number of passes over the training rows, at most. 'auto' takes as many as make
-        1,000 steps, but 3 to 20; rows that are held out count as well.
+        1,000 steps, but 20 at most and 3 at least, or 5 from a million words on; rows
+        that are held out count as well.
     batch_size : 'auto' or int, default='auto'
         Number of rows in a step. 'auto' is 32 for less than 5,000 rows, else 64.
     lr : float, default=4e-3
@@ -285,6 +296,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     .. [9] A. Joulin, E. Grave, P. Bojanowski, T. Mikolov, "Bag of tricks for efficient
        text classification", EACL 2017.
     .. [10] A. M. Dai, Q. V. Le, "Semi-supervised sequence learning", NIPS 2015.
+    .. [11] O. Levy, Y. Goldberg, I. Dagan, "Improving distributional similarity with
+       lessons learned from word embeddings", TACL 3, 2015.
 
     Examples
     --------
@@ -309,7 +322,11 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "weight_dropout": [Interval(Real, 0, 1, closed="left")],
         "segment_len": [Interval(Integral, 1, None, closed="left"), None],
         "word_vectors": "no_validation",
-        "freeze_embeddings": ["boolean", Interval(Integral, 0, None, closed="left")],
+        "freeze_embeddings": [
+            StrOptions({"auto"}),
+            "boolean",
+            Interval(Integral, 0, None, closed="left"),
+        ],
         "pretrained": [LanguageModel, None],
         "ngram_range": [tuple, list, None],
         "ngram_buckets": [Interval(Integral, 1, None, closed="left")],
@@ -363,8 +380,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         word_dropout=0.1,
         weight_dropout=0.0,
         segment_len=None,
-        word_vectors=None,
-        freeze_embeddings=False,
+        word_vectors="auto",
+        freeze_embeddings="auto",
         pretrained=None,
         ngram_range=(1, 2),
         ngram_buckets=2**18,
@@ -471,9 +488,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if previous is not None:
             _check_same_classes(self.classes_, classes)
             self._check_same_words(X)
-        start = self._find_start(X, previous)
         n_tokens = self.n_tokens_ if previous is not None else _count_tokens(X, ids)
         dataset = make_dataset(ids, n_tokens, codes, weights)
+        size = (len(dataset), len(dataset.ids))
+        start = self._find_start(X, len(dataset.ids), previous)
         weights = weigh_classes(dataset, self.class_weight, classes)
         if weights is not None:
             dataset.sample_weight = weights / weights.mean()
@@ -482,16 +500,20 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             seeded(self.random_state, device) as random_state,
         ):
             train, valid = self._hold_out(dataset, device, random_state)
-            net = self._make_net(n_tokens, len(classes), device, train, valid)
+            if start == COOCCURRENCE and previous is None:
+                start = learn_word_vectors(
+                    dataset, n_tokens, self.embedding_dim, random_state
+                )
+            net = self._make_net(n_tokens, len(classes), device, size, train, valid)
             _initialize(net, start, words_of(X), random_state, previous)
             net.train_on(train.to(device))
             if self.early_stopping == "refit":
                 n_epochs = dict(net.callbacks_)[STOPPING].best_epoch_
-                net = self._make_net(n_tokens, len(classes), device, dataset)
+                net = self._make_net(n_tokens, len(classes), device, size, dataset)
                 _initialize(net, start, words_of(X), random_state, previous)
                 net.train_on(dataset.to(device), epochs=n_epochs)
             net.forget_training()
-        self._keep(net, X, classes, n_tokens, words_of(X))
+        self._keep(net, X, classes, n_tokens, words_of(X), size)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -533,7 +555,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                     f"classes has one label only, {all_classes.tolist()[0]!r}; at "
                     "least 2 classes are needed."
                 )
-            start = self._find_start(X)
+            if self.word_vectors == COOCCURRENCE:
+                raise ValueError(
+                    "word_vectors='cooccurrence' needs all texts at once: fit them, or "
+                    "set it to None or pretrained ones for partial_fit."
+                )
+            start = self._find_start(X, n_words=0)
             n_tokens = _count_tokens(X, ids)
         else:
             validate_data(self, X, skip_check_array=True, reset=False)
@@ -547,12 +574,13 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         dataset = make_dataset(ids, n_tokens, codes, weights)
         dataset.sample_weight = weigh_classes(dataset, self.class_weight, all_classes)
         n_epochs = 0 if first else len(self.history_)
+        size = (0, 0) if first else self._size
         with (
             training_settings(device, self.n_threads),
             seeded(self.random_state, device, n_epochs) as random_state,
         ):
             if first:
-                net = self._make_net(n_tokens, len(all_classes), device)
+                net = self._make_net(n_tokens, len(all_classes), device, size)
                 _initialize(net, start, words_of(X), random_state)
             else:
                 net = self._move_net(device, self.precision)
@@ -562,7 +590,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         words = words_of(X)
         if words is None and not first:
             words = self._words
-        self._keep(net, X, all_classes, n_tokens, words)
+        self._keep(net, X, all_classes, n_tokens, words, size)
         return self
 
     def predict(self, X):
@@ -638,7 +666,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         super().__setstate__(state)
         if net_state is not None:
             with seeded(0, torch.device("cpu")):
-                net = self._make_net(**net_state["module"], device="cpu")
+                net = self._make_net(
+                    **net_state["module"], device="cpu", size=self._size
+                )
                 net.initialize()
             weights = net_state["weights"].items()
             net.module_.load_state_dict({k: torch.tensor(w) for k, w in weights})
@@ -698,22 +728,25 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "or fix its vocabulary=."
         )
 
-    def _find_start(self, X, previous=None):
-        """Return the WordVectors or the LanguageModel to start from, or None."""
-        if self.word_vectors is None and self.pretrained is None:
-            if self.freeze_embeddings and previous is None:
+    def _find_start(self, X, n_words, previous=None):
+        """Return where the word vectors start; None is at random ones."""
+        word_vectors = choose_word_vectors(self.word_vectors, n_words, self.pretrained)
+        if word_vectors is None and self.pretrained is None:
+            if self.freeze_embeddings not in ("auto", 0) and previous is None:
                 raise ValueError(
                     f"freeze_embeddings={self.freeze_embeddings} needs word_vectors or "
                     "pretrained: the random ones have yet to learn."
                 )
             return None
-        if self.word_vectors is not None and self.pretrained is not None:
+        if word_vectors is not None and self.pretrained is not None:
             raise ValueError(
                 "word_vectors and pretrained both say where the word vectors start: "
                 "set one of them to None."
             )
+        if word_vectors == COOCCURRENCE:
+            return COOCCURRENCE
         if previous is None and words_of(X) is None:
-            name = "pretrained" if self.word_vectors is None else "word_vectors"
+            name = "pretrained" if word_vectors is None else "word_vectors"
             raise ValueError(
                 f"{name} needs ids that know their words, and those in X are bare "
                 "numbers: pass on what SequenceVectorizer returns."
@@ -721,11 +754,13 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if self.pretrained is not None:
             self.pretrained.check(self.get_params(deep=False))
             return self.pretrained
-        if isinstance(self.word_vectors, WordVectors):
-            return self.word_vectors
-        return WordVectors.from_mapping(self.word_vectors)
+        if isinstance(word_vectors, WordVectors):
+            return word_vectors
+        return WordVectors.from_mapping(word_vectors)
 
-    def _make_net(self, n_tokens, n_classes, device, train=None, valid=None, **module):
+    def _make_net(
+        self, n_tokens, n_classes, device, size, train=None, valid=None, **module
+    ):
         module = module or {name: getattr(self, name) for name in _MODULE_PARAMS}
         module |= {"n_tokens": n_tokens, "n_classes": n_classes}
         net_params = self.net_params or {}
@@ -739,13 +774,13 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         )
         # The lazy steps are what regularises the wide branch: on a GPU, too.
         module["sparse_ngrams"] = own_optimizer and torch.device(device).type != "mps"
-        # Held-out rows count too, so that as many epochs of all rows are as far in the
-        # same schedule.
-        parts = [part for part in (train, valid) if part is not None]
-        n_rows = sum(len(part) for part in parts)
-        n_words = sum(len(part.ids) for part in parts)
+        # Those of `fit`, held out or not, so that as many epochs of all rows are as far
+        # in the same schedule.
+        n_rows, n_words = size
         batch_size = choose_batch_size(self.batch_size, n_rows)
-        max_epochs = choose_max_epochs(self.max_epochs, -(-n_rows // batch_size))
+        max_epochs = choose_max_epochs(
+            self.max_epochs, -(-n_rows // batch_size), n_words
+        )
         callbacks = []
         if train is not None:
             n_batches = -(-len(train) // batch_size)
@@ -755,8 +790,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if valid is not None and self.early_stopping:
             stopping = make_early_stopping(self.n_iter_no_change, self.verbose)
             callbacks.append((STOPPING, stopping))
-        if self.freeze_embeddings:
-            callbacks.append(make_freezer(self.freeze_embeddings))
+        vectors = choose_word_vectors(self.word_vectors, n_words, self.pretrained)
+        if freeze := choose_freeze(self.freeze_embeddings, vectors, max_epochs):
+            callbacks.append(make_freezer(freeze))
         if self.verbose:
             callbacks.append(ProgressBar())
         params = {
@@ -801,9 +837,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self.net_.precision = precision
         return self.net_
 
-    def _keep(self, net, X, classes, n_tokens, words):
+    def _keep(self, net, X, classes, n_tokens, words, size):
         validate_data(self, X, skip_check_array=True)
         self._words = words
+        self._size = size
         self.classes_ = classes
         self.n_tokens_ = n_tokens
         self.history_ = _make_frame(net.history)
@@ -839,11 +876,12 @@ def _initialize(net, start, words, random_state, previous=None):
     if previous is not None:
         _copy_weights(previous, net)
     elif start is not None:
-        table = torch.from_numpy(start.align(words, random_state))
         # As they are: with a standard deviation of 0.3 in place of their 0.7, GloVe's
         # gained 0.9 points of accuracy on TREC and lost 1.2 on SST-5.
+        is_table = isinstance(start, np.ndarray)
+        table = start if is_table else start.align(words, random_state)
         with torch.no_grad():
-            net.module_.embedding.weight.copy_(table)
+            net.module_.embedding.weight.copy_(torch.from_numpy(table))
         if isinstance(start, LanguageModel):
             weights = {k: torch.tensor(w) for k, w in start.weights.items()}
             net.module_.layers[0].load_state_dict(weights)
