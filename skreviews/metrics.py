@@ -71,16 +71,7 @@ def quadratic_weighted_kappa(y_true, y_pred, *, labels=None, sample_weight=None)
             stacklevel=2,
         )
         return np.nan
-    mean_true = np.average(y_true, weights=weights)
-    mean_pred = np.average(y_pred, weights=weights)
-    # What the squared error would be if labels and predictions were independent.
-    by_chance = (
-        np.average((y_true - mean_true) ** 2, weights=weights)
-        + np.average((y_pred - mean_pred) ** 2, weights=weights)
-        + (mean_true - mean_pred) ** 2
-    )
-    observed = np.average((y_true - y_pred) ** 2, weights=weights)
-    return float(1 - observed / by_chance)
+    return float(compute_kappa(y_true, y_pred, weights))
 
 
 def macro_mean_absolute_error(y_true, y_pred, *, labels=None, sample_weight=None):
@@ -128,9 +119,7 @@ def macro_mean_absolute_error(y_true, y_pred, *, labels=None, sample_weight=None
     2.0
     """
     y_true, y_pred, weights = _measure(y_true, y_pred, labels, sample_weight)
-    _, codes = np.unique(y_true, return_inverse=True)
-    errors = np.bincount(codes, weights * np.abs(y_true - y_pred))
-    return float(np.mean(errors / np.bincount(codes, weights)))
+    return float(compute_macro_error(y_true, y_pred, weights))
 
 
 def within_one_accuracy(y_true, y_pred, *, labels=None, sample_weight=None):
@@ -177,6 +166,55 @@ neg_macro_mean_absolute_error_scorer = make_scorer(
     macro_mean_absolute_error, greater_is_better=False
 )
 within_one_accuracy_scorer = make_scorer(within_one_accuracy)
+
+
+def compute_kappa(y_true, y_pred, weights):
+    """Return the quadratic weighted kappa of numbers, for many weightings at once.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of float of shape (n_samples,)
+    weights : ndarray of shape (..., n_samples)
+
+    Returns
+    -------
+    kappa : ndarray of float of shape (...)
+        NaN where all labels of positive weight are the same one.
+    """
+    # Seen from one of the labels, so that large ones lose no digits when squared.
+    y_pred = y_pred - y_true[0]
+    y_true = y_true - y_true[0]
+    total = weights.sum(axis=-1)
+    observed = weights @ (y_true - y_pred) ** 2 / total
+    # What the squared error would be if labels and predictions were independent.
+    by_chance = (
+        weights @ (y_true**2 + y_pred**2) / total
+        - 2 * (weights @ y_true / total) * (weights @ y_pred / total)
+    )
+    with np.errstate(invalid="ignore"):
+        return 1 - observed / by_chance
+
+
+def compute_macro_error(y_true, y_pred, weights):
+    """Return the macro mean absolute error of numbers, for many weightings at once.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of float of shape (n_samples,)
+    weights : ndarray of shape (..., n_samples)
+
+    Returns
+    -------
+    error : ndarray of float of shape (...)
+        A class without positive weight does not count.
+    """
+    errors = np.abs(y_true - y_pred)
+    means = []
+    with np.errstate(invalid="ignore"):
+        for label in np.unique(y_true):
+            of_label = weights * (y_true == label)
+            means.append(of_label @ errors / of_label.sum(axis=-1))
+    return np.nanmean(means, axis=0)
 
 
 def _measure(y_true, y_pred, labels, sample_weight):
