@@ -8,7 +8,11 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from skreviews.preprocessing._labels import encode_known_labels, encode_labels
+from skreviews.preprocessing._labels import (
+    encode_known_labels,
+    encode_labels,
+    list_labels,
+)
 
 
 def quadratic_weighted_kappa(y_true, y_pred, *, labels=None, sample_weight=None):
@@ -187,10 +191,9 @@ def compute_kappa(y_true, y_pred, weights):
     total = weights.sum(axis=-1)
     observed = weights @ (y_true - y_pred) ** 2 / total
     # What the squared error would be if labels and predictions were independent.
-    by_chance = (
-        weights @ (y_true**2 + y_pred**2) / total
-        - 2 * (weights @ y_true / total) * (weights @ y_pred / total)
-    )
+    by_chance = weights @ (y_true**2 + y_pred**2) / total - 2 * (
+        weights @ y_true / total
+    ) * (weights @ y_pred / total)
     with np.errstate(invalid="ignore"):
         return 1 - observed / by_chance
 
@@ -234,7 +237,7 @@ def _measure(y_true, y_pred, labels, sample_weight):
 
 def _to_numbers(y, labels, name):
     if labels is not None:
-        return encode_known_labels(y, _to_array(labels), name).astype(np.float64)
+        return encode_known_labels(y, list_labels(labels), name).astype(np.float64)
     classes, codes = encode_labels(y, name)
     for label in classes.tolist():
         if not isinstance(label, Real):
@@ -243,13 +246,3 @@ def _to_numbers(y, labels, name):
                 "labels in their order."
             )
     return classes.astype(np.float64)[codes]
-
-
-def _to_array(labels):
-    labels = labels.tolist() if hasattr(labels, "tolist") else list(labels)
-    for place, label in enumerate(labels):
-        if label in labels[:place]:
-            raise ValueError(f"labels[{place}] is {label!r}, which stands there twice.")
-    array = np.empty(len(labels), dtype=object)  # of tuples numpy would make columns
-    array[:] = labels
-    return array
