@@ -136,13 +136,14 @@ class RatingConfusionDisplay:
             include_values=False,
             colorbar=False,
             cmap="Blues",
-            im_kw={"vmin": 0, "vmax": 1},
+            # Cells that fill the figure, or its labels would be cut.
+            im_kw={"vmin": 0, "vmax": 1, "aspect": "auto"},
             xticks_rotation="vertical" if is_wide else "horizontal",
         )
         self.im_ = drawn.im_
-        beside = ax.inset_axes([1.03, 0, 0.04, 1])  # always as high as the matrix
-        ax.figure.colorbar(self.im_, cax=beside, label="Share of the true label")
-        beside.yaxis.set_major_formatter("{x:.0%}")
+        bar = ax.figure.colorbar(self.im_, ax=ax, fraction=0.05, aspect=30)
+        bar.set_label("Share of the true label")
+        bar.ax.yaxis.set_major_formatter("{x:.0%}")
         self.text_ = {}
         for row, column in np.argwhere(self.matrix):
             share = shares[row, column]

@@ -32,7 +32,7 @@ from skreviews.preprocessing._labels import encode_known_labels
 _N_ERRORS = 20
 
 # Shares of unknown words that the test part is cut at.
-_UNKNOWN_EDGES = {"none": 0.0, "up to 5 %": 0.05, "5 to 20 %": 0.2, "over 20 %": np.inf}
+_UNKNOWN_EDGES = {"none": 0.0, "up to 5%": 0.05, "5% to 20%": 0.2, "over 20%": np.inf}
 
 
 @validate_params(

@@ -27,16 +27,22 @@ _STYLE = """
   vertical-align: top; }
 .skreviews th { font-weight: 600; }
 .skreviews thead th { border-bottom: 2px solid #777; }
-.skreviews tbody th, .skreviews .text { text-align: left; }
+.skreviews tbody th { text-align: left; min-width: 7rem; max-width: 16rem;
+  overflow-wrap: break-word; }
 .skreviews td { white-space: nowrap; }
-.skreviews tbody th { max-width: 16rem; overflow-wrap: anywhere; }
 .skreviews .range { color: #595959; font-size: 0.85em; }
-.skreviews td.text { white-space: pre-wrap; overflow-wrap: anywhere;
-  min-width: 14rem; }
+.skreviews .errors p { margin: 0; overflow-wrap: anywhere; }
+.skreviews .errors .text { white-space: pre-wrap; margin-top: 0.8rem; }
+.skreviews .errors p + p { color: #595959; font-size: 0.9rem; }
 .skreviews img { max-width: 100%; height: auto; }
 .skreviews dt { font-weight: 600; }
 .skreviews dd { margin: 0 0 0.4rem 1.2rem; }
 .skreviews footer { margin-top: 3rem; color: #595959; font-size: 0.85rem; }
+@media (max-width: 40rem) {
+  .skreviews th, .skreviews td { padding: 0.3rem 0.3rem; }
+  .skreviews tbody th { min-width: 5.5rem; }
+  .skreviews .range { display: block; font-size: 0.75em; }
+}
 """
 
 # What a reader who is no statistician needs to know.
@@ -106,7 +112,7 @@ def make_body(report):
                 if display is not None
             ),
             _make_errors(report.errors),
-            "<footer>In brackets: 95 % intervals, from "
+            "<footer>In brackets: 95% intervals, from "
             f"{report.n_bootstrap:,} bootstrap samples of the reviews. Made with "
             "skreviews.</footer>",
             "</main>",
@@ -173,19 +179,13 @@ def _make_picture(title, display):
 def _make_errors(errors):
     if errors is None or len(errors) == 0:
         return ""
-    lines = "".join(
-        f'<tr><td class="text" dir="auto">{escape(_cut(row.text))}</td>'
-        f"<td>{escape(show_label(row.true))}</td>"
-        f"<td>{escape(show_label(row.predicted))}</td>"
-        f"<td>{row.confidence:.1%}</td></tr>"
+    items = "".join(
+        f'<li><p class="text" dir="auto">{escape(_cut(row.text))}</p>'
+        f"<p>label <b>{escape(show_label(row.true))}</b>, predicted "
+        f"<b>{escape(show_label(row.predicted))}</b> with {row.confidence:.1%}</p></li>"
         for row in errors.itertuples()
     )
-    return (
-        '<h2>The errors it was surest of</h2><div class="wide"><table><thead><tr>'
-        '<th scope="col" class="text">review</th><th scope="col">label</th>'
-        '<th scope="col">predicted</th><th scope="col">confidence</th>'
-        f"</tr></thead><tbody>{lines}</tbody></table></div>"
-    )
+    return f'<h2>The errors it was surest of</h2><ol class="errors">{items}</ol>'
 
 
 def _cut(text):

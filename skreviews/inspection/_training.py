@@ -87,8 +87,8 @@ class TrainingDisplay:
         self.lines_ = {}
         for ax, score in zip(self.axes_, ("loss", "accuracy"), strict=False):
             self._plot_score(ax, score)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.axes_[-1].set_xlabel("Epoch")
-        self.axes_[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         self.ax_.legend()
         return self
 
