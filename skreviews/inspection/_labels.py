@@ -17,7 +17,7 @@ _WIDTH = 24
 
 
 def merge_labels(*ys):
-    """Return the distinct labels of all `ys`: numbers sorted, others as they come.
+    """Return the distinct labels of all `ys`: numbers sorted, others `y` by `y`.
 
     Parameters
     ----------
