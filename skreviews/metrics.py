@@ -215,8 +215,9 @@ def compute_macro_error(y_true, y_pred, weights):
     means = []
     with np.errstate(invalid="ignore"):
         for label in np.unique(y_true):
-            of_label = weights * (y_true == label)
-            means.append(of_label @ errors / of_label.sum(axis=-1))
+            is_label = y_true == label
+            of_label = weights[..., is_label]
+            means.append(of_label @ errors[is_label] / of_label.sum(axis=-1))
     return np.nanmean(means, axis=0)
 
 

@@ -111,9 +111,13 @@ def resample_cells(codes, n_bootstrap, rng):
     B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall,
     1993, chapters 6 and 13 (percentile intervals).
     """
-    cells, counts = np.unique(codes, axis=0, return_counts=True)
+    shape = codes.max(axis=0) + 1
+    # One number for each combination: numpy sorts numbers much faster than rows.
+    numbers = np.ravel_multi_index(codes.T, shape)
+    numbers, counts = np.unique(numbers, return_counts=True)
     draws = rng.multinomial(len(codes), counts / len(codes), size=n_bootstrap)
-    return cells.T, np.vstack([counts, draws]).astype(np.float64)
+    cells = np.array(np.unravel_index(numbers, shape))
+    return cells, np.vstack([counts, draws]).astype(np.float64)
 
 
 def resample_mean(values, n_bootstrap, rng):
@@ -124,7 +128,10 @@ def resample_mean(values, n_bootstrap, rng):
     means : ndarray of float of shape (1 + n_bootstrap,)
     """
     n = len(values)
-    draws = [values[rng.integers(n, size=n)].mean() for _ in range(n_bootstrap)]
+    draws = [
+        values[rng.integers(n, size=n, dtype=np.int32)].mean()
+        for _ in range(n_bootstrap)
+    ]
     return np.array([values.mean(), *draws])
 
 

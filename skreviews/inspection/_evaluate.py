@@ -138,7 +138,7 @@ def evaluate(
     >>> report = evaluate(pipe, X[400:], y[400:], random_state=0)
     >>> report.to_frame().query("score == 'accuracy'").head(1).round(2)
        section       group  n_samples     score  value   low  high
-    0  overall  this model        200  accuracy   0.62  0.56  0.68
+    0  overall  this model        200  accuracy   0.71  0.64  0.78
     """
     texts = _check_test_part(estimator, X, y)
     train_texts = _check_training_part(X_train, y_train)
@@ -239,7 +239,7 @@ def _note_labels(estimator, true, labels):
             f"{is_new.sum():,} reviews have labels that were never seen in training "
             f"and count as errors: {names}."
         )
-        warnings.warn(note, UserWarning, stacklevel=3)
+        warnings.warn(note, UserWarning, stacklevel=4)
         notes.append(note)
     absent = np.setdiff1d(known, true)
     if len(absent):

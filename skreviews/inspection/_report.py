@@ -79,7 +79,7 @@ class ReviewReport:
     n_seen: int | None
 
     def __repr__(self):
-        accuracy = self.tables()["Scores"][1][1]
+        accuracy = _format(self.scores.iloc[0])  # of the model itself
         return f"<ReviewReport of {self.n_samples:,} reviews: accuracy {accuracy}>"
 
     def __str__(self):
