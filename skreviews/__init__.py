@@ -7,12 +7,17 @@ __version__ = "0.1.0"
 # Name -> module. Each is imported when it is first used (PEP 562), so that
 # `import skreviews` alone costs nothing: torch takes seconds.
 _PUBLIC = {
+    "CalibrationDisplay": "inspection",
     "LSTMClassifier": "neural_network",
+    "RatingConfusionDisplay": "inspection",
+    "RatingDistributionDisplay": "inspection",
+    "ReviewReport": "inspection",
     "SequenceVectorizer": "preprocessing",
     "TextCleaner": "preprocessing",
     "TextResampler": "sampling",
     "TrainingDisplay": "inspection",
     "WordVectors": "preprocessing",
+    "evaluate": "inspection",
     "fetch_imdb": "datasets",
     "load_app_reviews": "datasets",
     "make_review_pipeline": "pipeline",

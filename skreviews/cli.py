@@ -1,13 +1,12 @@
-"""The command line: train a model, score reviews with it."""
+"""The command line: train a model, evaluate it, score reviews with it."""
 
 import argparse
-import os
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 
 import skreviews
+from skreviews._files import write_whole
 
 
 def main(argv=None) -> int:
@@ -51,9 +50,7 @@ def _make_parser():
         "come with the package",
     )
     _add_text_option(train)
-    train.add_argument(
-        "--target", default="score", help="column of the labels (default: score)"
-    )
+    _add_target_option(train)
     train.add_argument(
         "--output",
         default="model.joblib",
@@ -74,6 +71,34 @@ def _make_parser():
         "and plot show the validation loss too (default: none, all of them train)",
     )
     train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="judge a model on reviews that it was not trained on",
+        description="Print scores with intervals and, with --train, those of simple "
+        "models beside them. A model file can run code when it is opened: use those "
+        "only that you trust.",
+        epilog="example: python -m skreviews evaluate model.joblib test.csv --train "
+        "train.csv --html report.html",
+    )
+    evaluate.add_argument("model", metavar="MODEL", type=Path, help="saved by train")
+    evaluate.add_argument("file", metavar="FILE", help="CSV, TSV, JSONL or Parquet")
+    _add_text_option(evaluate)
+    _add_target_option(evaluate)
+    evaluate.add_argument(
+        "--train",
+        metavar="FILE",
+        help="the reviews it was trained on, with the same columns: for simple models "
+        "beside it, and for finding texts that stand in both files",
+    )
+    evaluate.add_argument(
+        "--html", type=Path, metavar="PAGE", help="save the report as a page with plots"
+    )
+    _add_device_option(evaluate)
+    evaluate.add_argument(
+        "--seed", default=0, type=int, help="seed of the intervals (default: 0)"
+    )
+    evaluate.set_defaults(run=_evaluate)
 
     score = commands.add_parser(
         "score",
@@ -97,6 +122,12 @@ def _make_parser():
 def _add_text_option(parser):
     parser.add_argument(
         "--text", default="content", help="column of the texts (default: content)"
+    )
+
+
+def _add_target_option(parser):
+    parser.add_argument(
+        "--target", default="score", help="column of the labels (default: score)"
     )
 
 
@@ -138,8 +169,27 @@ def _train(args):
     print("Confusion matrix (rows: true, columns: predicted)")
     print(_to_table(confusion_matrix(y_test, y_pred, labels=pipe.classes_), pipe))
     _plot_training(pipe, plot)
-    _write_whole(args.output, lambda path: joblib.dump(pipe, path))
+    write_whole(args.output, lambda path: joblib.dump(pipe, path))
     print(f"\nSaved the model as {args.output} and the plot of its loss as {plot}.")
+
+
+def _evaluate(args):
+    if args.html is not None:
+        _check_folder(args.html)
+    columns = {"text": args.text, "target": args.target}
+    X, y = skreviews.read_reviews(args.file, **columns)
+    X_train = y_train = None
+    if args.train is not None:
+        X_train, y_train = skreviews.read_reviews(args.train, **columns)
+    pipe = _load(args.model)
+    pipe.set_params(lstm__device=args.device)
+    report = skreviews.evaluate(
+        pipe, X, y, X_train=X_train, y_train=y_train, random_state=args.seed
+    )
+    print(report)
+    if args.html is not None:
+        report.save_html(args.html)
+        print(f"\nSaved the report as {args.html}.")
 
 
 def _score(args):
@@ -166,7 +216,7 @@ def _score(args):
         scores.loc[has_text, "prediction"] = labels
         scores.loc[has_text, columns[1:]] = proba
     frame = frame.join(scores)
-    _write_whole(args.output, lambda path: frame.to_csv(path, index=False))
+    write_whole(args.output, lambda path: frame.to_csv(path, index=False))
     print(
         f"Scored {has_text.sum():,} of {len(frame):,} reviews "
         f"({(~has_text).sum():,} without a text) into {args.output}."
@@ -220,21 +270,6 @@ def _load(path):
     except Exception as error:  # a broken pickle can raise anything
         raise ValueError(f"{path} holds no model saved by train ({error}).") from error
     return pipe
-
-
-def _write_whole(path, write):
-    """Write a file under another name first, so that no half one is left."""
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix="".join(path.suffixes))
-    os.close(handle)
-    umask = os.umask(0)
-    os.umask(umask)
-    try:
-        write(name)
-        os.chmod(name, 0o666 & ~umask)  # a temporary file is its owner's alone
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def _print_warning(message, category, *args, **kwargs):

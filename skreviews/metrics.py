@@ -8,7 +8,11 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from skreviews.preprocessing._labels import encode_known_labels, encode_labels
+from skreviews.preprocessing._labels import (
+    encode_known_labels,
+    encode_labels,
+    list_labels,
+)
 
 
 def quadratic_weighted_kappa(y_true, y_pred, *, labels=None, sample_weight=None):
@@ -71,16 +75,7 @@ def quadratic_weighted_kappa(y_true, y_pred, *, labels=None, sample_weight=None)
             stacklevel=2,
         )
         return np.nan
-    mean_true = np.average(y_true, weights=weights)
-    mean_pred = np.average(y_pred, weights=weights)
-    # What the squared error would be if labels and predictions were independent.
-    by_chance = (
-        np.average((y_true - mean_true) ** 2, weights=weights)
-        + np.average((y_pred - mean_pred) ** 2, weights=weights)
-        + (mean_true - mean_pred) ** 2
-    )
-    observed = np.average((y_true - y_pred) ** 2, weights=weights)
-    return float(1 - observed / by_chance)
+    return float(compute_kappa(y_true, y_pred, weights))
 
 
 def macro_mean_absolute_error(y_true, y_pred, *, labels=None, sample_weight=None):
@@ -128,9 +123,7 @@ def macro_mean_absolute_error(y_true, y_pred, *, labels=None, sample_weight=None
     2.0
     """
     y_true, y_pred, weights = _measure(y_true, y_pred, labels, sample_weight)
-    _, codes = np.unique(y_true, return_inverse=True)
-    errors = np.bincount(codes, weights * np.abs(y_true - y_pred))
-    return float(np.mean(errors / np.bincount(codes, weights)))
+    return float(compute_macro_error(y_true, y_pred, weights))
 
 
 def within_one_accuracy(y_true, y_pred, *, labels=None, sample_weight=None):
@@ -179,6 +172,55 @@ neg_macro_mean_absolute_error_scorer = make_scorer(
 within_one_accuracy_scorer = make_scorer(within_one_accuracy)
 
 
+def compute_kappa(y_true, y_pred, weights):
+    """Return the quadratic weighted kappa of numbers, for many weightings at once.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of float of shape (n_samples,)
+    weights : ndarray of shape (..., n_samples)
+
+    Returns
+    -------
+    kappa : ndarray of float of shape (...)
+        NaN where all labels of positive weight are the same one.
+    """
+    # Seen from one of the labels, so that large ones lose no digits when squared.
+    y_pred = y_pred - y_true[0]
+    y_true = y_true - y_true[0]
+    total = weights.sum(axis=-1)
+    observed = weights @ (y_true - y_pred) ** 2 / total
+    # What the squared error would be if labels and predictions were independent.
+    by_chance = weights @ (y_true**2 + y_pred**2) / total - 2 * (
+        weights @ y_true / total
+    ) * (weights @ y_pred / total)
+    with np.errstate(invalid="ignore"):
+        return 1 - observed / by_chance
+
+
+def compute_macro_error(y_true, y_pred, weights):
+    """Return the macro mean absolute error of numbers, for many weightings at once.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of float of shape (n_samples,)
+    weights : ndarray of shape (..., n_samples)
+
+    Returns
+    -------
+    error : ndarray of float of shape (...)
+        A class without positive weight does not count.
+    """
+    errors = np.abs(y_true - y_pred)
+    means = []
+    with np.errstate(invalid="ignore"):
+        for label in np.unique(y_true):
+            is_label = y_true == label
+            of_label = weights[..., is_label]
+            means.append(of_label @ errors[is_label] / of_label.sum(axis=-1))
+    return np.nanmean(means, axis=0)
+
+
 def _measure(y_true, y_pred, labels, sample_weight):
     """Return both labels as numbers on one scale, and weights, all float64.
 
@@ -196,7 +238,7 @@ def _measure(y_true, y_pred, labels, sample_weight):
 
 def _to_numbers(y, labels, name):
     if labels is not None:
-        return encode_known_labels(y, _to_array(labels), name).astype(np.float64)
+        return encode_known_labels(y, list_labels(labels), name).astype(np.float64)
     classes, codes = encode_labels(y, name)
     for label in classes.tolist():
         if not isinstance(label, Real):
@@ -205,13 +247,3 @@ def _to_numbers(y, labels, name):
                 "labels in their order."
             )
     return classes.astype(np.float64)[codes]
-
-
-def _to_array(labels):
-    labels = labels.tolist() if hasattr(labels, "tolist") else list(labels)
-    for place, label in enumerate(labels):
-        if label in labels[:place]:
-            raise ValueError(f"labels[{place}] is {label!r}, which stands there twice.")
-    array = np.empty(len(labels), dtype=object)  # of tuples numpy would make columns
-    array[:] = labels
-    return array

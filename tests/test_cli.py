@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skreviews import __version__, make_reviews
+from skreviews import __version__, evaluate, make_reviews
 from skreviews.cli import main
 
 
@@ -80,6 +80,32 @@ def test_train_tests_on_texts_it_has_not_seen(tmp_path, capsys):
     assert n_train % 20 == n_test % 20 == 0 < n_test
 
 
+def test_evaluate_prints_its_report_and_saves_it_as_a_page(exported, tmp_path, capsys):
+    X, y = make_reviews(200, random_state=1)
+    pd.DataFrame({"t": X, "s": y}).to_csv(tmp_path / "test.csv", index=False)
+    train = pd.read_csv(exported / "reviews.csv")
+    train = train.rename(columns={"content": "t", "score": "s"})
+    train.to_csv(tmp_path / "train.csv", index=False)
+    args = ("--text", "t", "--target", "s", "--train", tmp_path / "train.csv")
+    page = tmp_path / "report.html"
+    model = exported / "m.joblib"
+    assert _run("evaluate", model, tmp_path / "test.csv", *args, "--html", page) == 0
+    shown = capsys.readouterr().out
+    report = evaluate(
+        joblib.load(model), X, y, X_train=train["t"], y_train=train["s"], random_state=0
+    )
+    assert shown == f"{report}\n\nSaved the report as {page}.\n"
+    assert "TF-IDF" in shown
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_evaluate_needs_no_training_file(exported, capsys):
+    args = (exported / "m.joblib", exported / "reviews.csv", "--seed", 3)
+    assert _run("evaluate", *args, "--device", "cpu") == 0
+    shown = capsys.readouterr().out
+    assert "this model" in shown and "pass X_train" in shown
+
+
 def test_score_keeps_every_row_and_column(exported, tmp_path, capsys):
     frame = pd.read_csv(exported / "reviews.csv", dtype=str)
     frame.loc[7, "content"] = np.nan
@@ -109,6 +135,12 @@ def test_score_keeps_every_row_and_column(exported, tmp_path, capsys):
         (["train", "--output", "{folder}/no/m.joblib"], "the folder .*no is not"),
         (["train", "--device", "tpu"], "device='tpu' is unknown"),
         (["train", "--validation-fraction", "2"], "=2.0 is not between 0 and 1"),
+        (["evaluate", "nothing.joblib", "{folder}/reviews.csv"], "is not there"),
+        (
+            ["evaluate", "{folder}/m.joblib", "{folder}/reviews.csv"]
+            + ["--html", "{folder}/no/r.html"],
+            "the folder .*no is not",
+        ),
         (
             ["score", "nothing.joblib", "{folder}/reviews.csv", "-o", "x"],
             "is not there",

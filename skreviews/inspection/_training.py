@@ -1,10 +1,11 @@
 """TrainingDisplay: how the training went, epoch by epoch."""
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 
 class TrainingDisplay:
-    """Training and validation loss of a fitted `LSTMClassifier` for each epoch.
+    """Training and validation loss and accuracy of a fitted classifier by epoch.
 
     Made by `from_estimator`, as scikit-learn's displays are.
 
@@ -16,7 +17,9 @@ class TrainingDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes with the curves.
+        Axes with the losses.
+    axes_ : ndarray of matplotlib Axes
+        These and, if drawn, the ones with the accuracies.
     figure_ : matplotlib Figure
         Figure that holds the axes.
     lines_ : dict of str to matplotlib Line2D
@@ -33,6 +36,8 @@ class TrainingDisplay:
     'Loss'
     """
 
+    _n_axes = 2
+
     def __init__(self, history):
         self.history = history
 
@@ -44,8 +49,9 @@ class TrainingDisplay:
         ----------
         estimator : LSTMClassifier, Pipeline that ends with one, or search over them
             Fitted estimator.
-        ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
+        ax : matplotlib Axes, pair of them or None, default=None
+            Axes to draw on: one for the losses alone, or two for losses and
+            accuracies. None makes a new figure with both.
 
         Returns
         -------
@@ -61,34 +67,29 @@ class TrainingDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
+        ax : matplotlib Axes, pair of them or None, default=None
+            Axes to draw on: one for the losses alone, or two for losses and
+            accuracies. None makes a new figure with both.
 
         Returns
         -------
         self : TrainingDisplay
         """
-        import matplotlib.pyplot as plt
         from matplotlib.ticker import MaxNLocator
 
         if ax is None:
-            _, ax = plt.subplots(layout="constrained")
-        frame = self.frame()
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots(2, figsize=self._figsize(), layout="constrained")
+        self.axes_ = np.atleast_1d(ax)
+        self.ax_ = self.axes_[0]
+        self.figure_ = self.ax_.figure
         self.lines_ = {}
-        styles = {"train_loss": ("Training", "--s"), "valid_loss": ("Validation", "-o")}
-        for column, (label, style) in styles.items():
-            if column in frame:
-                (line,) = ax.plot(frame["epoch"], frame[column], style, label=label)
-                self.lines_[column] = line
-        if "valid_loss" in frame:
-            best = self.history["epoch"][self.history["valid_accuracy"].idxmax()]
-            label = f"Highest accuracy (epoch {best})"
-            ax.axvline(best, color="0.6", linestyle=":", label=label)
-        ax.set(xlabel="Epoch", ylabel="Loss")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.legend()
-        self.ax_ = ax
-        self.figure_ = ax.figure
+        for ax, score in zip(self.axes_, ("loss", "accuracy"), strict=False):
+            self._plot_score(ax, score)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.axes_[-1].set_xlabel("Epoch")
+        self.ax_.legend()
         return self
 
     def frame(self):
@@ -97,8 +98,42 @@ class TrainingDisplay:
         Returns
         -------
         frame : DataFrame
-            Columns ``epoch``, ``train_loss`` and, if rows were held out,
-            ``valid_loss``.
+            Columns ``epoch``, ``train_loss``, ``train_accuracy`` and, if rows were held
+            out, ``valid_loss``, ``valid_accuracy``.
         """
-        kept = ["epoch", "train_loss", "valid_loss"]
+        kept = ["epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"]
         return self.history[[name for name in kept if name in self.history]]
+
+    def _figsize(self):
+        """Return width and height in inches that hold all that is drawn."""
+        return 6.4, 5.6
+
+    def _plot_score(self, ax, score):
+        frame = self.frame()
+        for part, style in _STYLES.items():
+            column = f"{part}_{score}"
+            if column in frame:
+                (line,) = ax.plot(frame["epoch"], frame[column], **style)
+                self.lines_[column] = line
+        if "valid_loss" in frame:
+            best = self.history["epoch"][self.history["valid_accuracy"].idxmax()]
+            label = f"Highest accuracy (epoch {best})"
+            ax.axvline(best, color="0.6", linestyle=":", label=label)
+        ax.set_ylabel(score.capitalize())
+
+
+# Told apart by dash, marker and lightness.
+_STYLES = {
+    "train": {
+        "label": "Training",
+        "linestyle": "--",
+        "marker": "s",
+        "color": "#6baed6",
+    },
+    "valid": {
+        "label": "Validation",
+        "linestyle": "-",
+        "marker": "o",
+        "color": "#08306b",
+    },
+}

@@ -89,6 +89,20 @@ def encode_keys(by_label, classes, name):
     return {places[label]: value for label, value in by_label.items()}
 
 
+def list_labels(labels):
+    """Return distinct labels as an ndarray of object, or raise where one is repeated.
+
+    Tuples stay labels: numpy alone would lay them out in columns.
+    """
+    labels = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    for place, label in enumerate(labels):
+        if label in labels[:place]:
+            raise ValueError(f"labels[{place}] is {label!r}, which stands there twice.")
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array
+
+
 def _find_places(classes):
     return {label: place for place, label in enumerate(classes.tolist())}
 
