@@ -7,13 +7,18 @@ __version__ = "0.1.0"
 # Name -> module. Each is imported when it is first used (PEP 562), so that
 # `import skreviews` alone costs nothing: torch takes seconds.
 _PUBLIC = {
+    "DriftReport": "inspection",
+    "Explanation": "inspection",
     "LSTMClassifier": "neural_network",
     "SequenceVectorizer": "preprocessing",
     "TextCleaner": "preprocessing",
     "TextResampler": "sampling",
     "TrainingDisplay": "inspection",
     "WordVectors": "preprocessing",
+    "drift_report": "inspection",
+    "explain": "inspection",
     "fetch_imdb": "datasets",
+    "label_report": "inspection",
     "load_app_reviews": "datasets",
     "make_review_pipeline": "pipeline",
     "make_reviews": "datasets",

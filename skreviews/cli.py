@@ -1,4 +1,4 @@
-"""The command line: train a model, score reviews with it."""
+"""The command line: train a model, score reviews with it, explain its labels."""
 
 import argparse
 import os
@@ -91,6 +91,25 @@ def _make_parser():
     )
     _add_device_option(score)
     score.set_defaults(run=_score)
+
+    explain = commands.add_parser(
+        "explain",
+        help="show which words speak for a label, and which against",
+        description="Show which words of reviews speak for the label that is "
+        "predicted, and which against, in colours on a terminal (none if NO_COLOR is "
+        "set).",
+        epilog='example: python -m skreviews explain model.joblib "Love it, but slow"',
+    )
+    explain.add_argument("model", metavar="MODEL", type=Path, help="saved by train")
+    explain.add_argument("texts", metavar="TEXT", nargs="+", help="a review")
+    explain.add_argument(
+        "--target", metavar="LABEL", help="explain this label (default: the predicted)"
+    )
+    explain.add_argument(
+        "--html", metavar="FILE", type=Path, help="write a page of HTML as well"
+    )
+    _add_device_option(explain)
+    explain.set_defaults(run=_explain)
     return parser
 
 
@@ -171,6 +190,35 @@ def _score(args):
         f"Scored {has_text.sum():,} of {len(frame):,} reviews "
         f"({(~has_text).sum():,} without a text) into {args.output}."
     )
+
+
+def _explain(args):
+    from skreviews.pipeline import find_steps
+
+    if args.html is not None:
+        _check_folder(args.html)
+    pipe = _load(args.model)
+    try:
+        *_, (lstm, _) = find_steps(pipe)
+    except TypeError as error:
+        raise ValueError(f"{args.model}: {error}") from None
+    pipe.set_params(**{f"{lstm}__device": args.device})
+    target = None
+    if args.target is not None:
+        target = _find_label(args.target, pipe.classes_.tolist())
+    explanation = skreviews.explain(pipe, args.texts, target=target)
+    print(explanation)
+    if args.html is not None:
+        _write_whole(args.html, explanation.save_html)
+        print(f"\nWrote {args.html}.")
+
+
+def _find_label(name, labels):
+    """Return the label that is written so."""
+    for label in labels:
+        if str(label) == name:
+            return label
+    raise ValueError(f"--target={name} is not among the labels {labels}.")
 
 
 def _hold_out(X, y, seed):
