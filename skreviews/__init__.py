@@ -8,6 +8,8 @@ __version__ = "0.1.0"
 # `import skreviews` alone costs nothing: torch takes seconds.
 _PUBLIC = {
     "CalibrationDisplay": "inspection",
+    "DriftReport": "inspection",
+    "Explanation": "inspection",
     "LSTMClassifier": "neural_network",
     "RatingConfusionDisplay": "inspection",
     "RatingDistributionDisplay": "inspection",
@@ -17,8 +19,11 @@ _PUBLIC = {
     "TextResampler": "sampling",
     "TrainingDisplay": "inspection",
     "WordVectors": "preprocessing",
+    "drift_report": "inspection",
     "evaluate": "inspection",
+    "explain": "inspection",
     "fetch_imdb": "datasets",
+    "label_report": "inspection",
     "load_app_reviews": "datasets",
     "make_review_pipeline": "pipeline",
     "make_reviews": "datasets",

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 
 def write_whole(path, write):
@@ -25,3 +26,17 @@ def write_whole(path, write):
     except BaseException:
         os.unlink(name)
         raise
+
+
+def check_folder(path):
+    """Raise if the folder of a file is not there."""
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder {path.parent} is not there; make it first.")
+
+
+def save_page(path, page):
+    """Write HTML; a lone surrogate in a text becomes its number."""
+    path = Path(path)
+    check_folder(path)
+    page = page.encode("utf-8", "xmlcharrefreplace")
+    write_whole(path, lambda name: Path(name).write_bytes(page))

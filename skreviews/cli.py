@@ -1,4 +1,4 @@
-"""The command line: train a model, evaluate it, score reviews with it."""
+"""The command line: train a model, evaluate it, score and explain reviews with it."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import skreviews
-from skreviews._files import write_whole
+from skreviews._files import check_folder, write_whole
 
 
 def main(argv=None) -> int:
@@ -116,6 +116,25 @@ def _make_parser():
     )
     _add_device_option(score)
     score.set_defaults(run=_score)
+
+    explain = commands.add_parser(
+        "explain",
+        help="show which words speak for a label, and which against",
+        description="Show which words of reviews speak for the label that is "
+        "predicted, and which against, in colours on a terminal (none if NO_COLOR is "
+        "set).",
+        epilog='example: python -m skreviews explain model.joblib "Love it, but slow"',
+    )
+    explain.add_argument("model", metavar="MODEL", type=Path, help="saved by train")
+    explain.add_argument("texts", metavar="TEXT", nargs="+", help="a review")
+    explain.add_argument(
+        "--target", metavar="LABEL", help="explain this label (default: the predicted)"
+    )
+    explain.add_argument(
+        "--html", metavar="FILE", type=Path, help="write a page of HTML as well"
+    )
+    _add_device_option(explain)
+    explain.set_defaults(run=_explain)
     return parser
 
 
@@ -145,7 +164,7 @@ def _train(args):
     plot = args.output.with_suffix(".png")
     if args.output == plot:
         raise ValueError(f"{plot} is where the plot goes: give the model another name.")
-    _check_folder(args.output)
+    check_folder(args.output)
     share = args.validation_fraction
     if share is not None and not 0 < share < 1:
         raise ValueError(f"--validation-fraction={share} is not between 0 and 1.")
@@ -175,7 +194,7 @@ def _train(args):
 
 def _evaluate(args):
     if args.html is not None:
-        _check_folder(args.html)
+        check_folder(args.html)
     columns = {"text": args.text, "target": args.target}
     X, y = skreviews.read_reviews(args.file, **columns)
     X_train = y_train = None
@@ -198,7 +217,7 @@ def _score(args):
     from skreviews.datasets._readers import read_table
     from skreviews.neural_network._objective import decide
 
-    _check_folder(args.output)
+    check_folder(args.output)
     frame = read_table(Path(args.file), [args.text], others=True).to_pandas()
     pipe = _load(args.model)
     pipe.set_params(lstm__device=args.device)
@@ -221,6 +240,35 @@ def _score(args):
         f"Scored {has_text.sum():,} of {len(frame):,} reviews "
         f"({(~has_text).sum():,} without a text) into {args.output}."
     )
+
+
+def _explain(args):
+    from skreviews.pipeline import find_steps
+
+    if args.html is not None:
+        check_folder(args.html)
+    pipe = _load(args.model)
+    try:
+        *_, (lstm, _) = find_steps(pipe)
+    except TypeError as error:
+        raise ValueError(f"{args.model}: {error}") from None
+    pipe.set_params(**{f"{lstm}__device": args.device})
+    target = None
+    if args.target is not None:
+        target = _find_label(args.target, pipe.classes_.tolist())
+    explanation = skreviews.explain(pipe, args.texts, target=target)
+    print(explanation)
+    if args.html is not None:
+        explanation.save_html(args.html)
+        print(f"\nSaved the explanation as {args.html}.")
+
+
+def _find_label(name, labels):
+    """Return the label that is written so."""
+    for label in labels:
+        if str(label) == name:
+            return label
+    raise ValueError(f"--target={name} is not among the labels {labels}.")
 
 
 def _hold_out(X, y, seed):
@@ -252,11 +300,6 @@ def _plot_training(pipe, path):
 
     with matplotlib.rc_context({"backend": "agg"}):
         skreviews.TrainingDisplay.from_estimator(pipe).figure_.savefig(path, dpi=150)
-
-
-def _check_folder(path):
-    if not path.parent.is_dir():
-        raise ValueError(f"the folder {path.parent} is not there; make it first.")
 
 
 def _load(path):

@@ -83,6 +83,39 @@ def make_review_pipeline(
     return pipeline.set_params(**step_params)
 
 
+def find_steps(pipeline):
+    """Return the steps that transform texts, and the classifier, by name.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Ends with a `SequenceVectorizer` and a `LSTMClassifier`.
+
+    Returns
+    -------
+    steps : list of tuple of (str, estimator)
+        Without resamplers and what is passed through.
+
+    Raises
+    ------
+    TypeError
+        If it is no such pipeline.
+    """
+    steps = [
+        (name, step)
+        for name, step in getattr(pipeline, "steps", [])
+        if step not in (None, "passthrough") and not hasattr(step, "fit_resample")
+    ]
+    last = [step for _, step in steps[-2:]]
+    wanted = (SequenceVectorizer, LSTMClassifier)
+    if len(last) < 2 or not all(map(isinstance, last, wanted)):
+        raise TypeError(
+            f"{type(pipeline).__name__} is no pipeline with a SequenceVectorizer and a "
+            "LSTMClassifier at its end: pass what make_review_pipeline returns."
+        )
+    return steps
+
+
 def _to_seed(random_state):
     if isinstance(random_state, Integral):
         return int(random_state)

@@ -5,13 +5,11 @@ from numbers import Integral, Real
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skreviews.neural_network import LSTMClassifier
 from skreviews.neural_network._cpu import training_settings
 from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._language_model import learn_language
 from skreviews.neural_network._precision import find_precision
-from skreviews.pipeline import make_review_pipeline
-from skreviews.preprocessing import SequenceVectorizer
+from skreviews.pipeline import find_steps, make_review_pipeline
 from skreviews.preprocessing._ids import words_of
 
 
@@ -59,9 +57,10 @@ def pretrain(X, pipeline=None, *, max_epochs=2, batch_size=32, lr=4e-3):
     Raises
     ------
     ValueError
-        If `X` holds anything but texts or no two words in a row, if the pipeline does
-        not end as it must, if its classifier has `word_vectors`, or if the device is
-        not there.
+        If `X` holds anything but texts or no two words in a row, if the classifier of
+        the pipeline has `word_vectors`, or if the device is not there.
+    TypeError
+        If the pipeline does not end as it must.
 
     See Also
     --------
@@ -83,7 +82,7 @@ def pretrain(X, pipeline=None, *, max_epochs=2, batch_size=32, lr=4e-3):
     """
     if pipeline is None:
         pipeline = make_review_pipeline()
-    *cleaning, (vectorize, vectorizer), (lstm, classifier) = _find_steps(pipeline)
+    *cleaning, (vectorize, vectorizer), (lstm, classifier) = find_steps(pipeline)
     if classifier.word_vectors not in (None, "auto"):
         raise ValueError(
             f"The step {lstm!r} has word_vectors, but here the word vectors are to be "
@@ -111,20 +110,3 @@ def pretrain(X, pipeline=None, *, max_epochs=2, batch_size=32, lr=4e-3):
         )
     start = {f"{vectorize}__vocabulary": model.words, f"{lstm}__pretrained": model}
     return clone(pipeline).set_params(**start)
-
-
-def _find_steps(pipeline):
-    """Return the steps that transform texts, and the classifier, by name."""
-    steps = [
-        (name, step)
-        for name, step in getattr(pipeline, "steps", [])
-        if step not in (None, "passthrough") and not hasattr(step, "fit_resample")
-    ]
-    last = [step for _, step in steps[-2:]]
-    wanted = (SequenceVectorizer, LSTMClassifier)
-    if len(last) < 2 or not all(map(isinstance, last, wanted)):
-        raise ValueError(
-            f"{type(pipeline).__name__} is no pipeline with a SequenceVectorizer and a "
-            "LSTMClassifier at its end: pass what make_review_pipeline returns."
-        )
-    return steps

@@ -9,8 +9,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
-from skreviews import __version__, evaluate, make_reviews
+from skreviews import __version__, evaluate, explain, make_reviews
 from skreviews.cli import main
 
 
@@ -154,6 +157,9 @@ def test_score_keeps_every_row_and_column(exported, tmp_path, capsys):
             + ["--text", "contnt"],
             "Did you mean 'content'",
         ),
+        (["explain", "nothing.joblib", "good"], "is not there"),
+        (["explain", "{folder}/m.joblib", "good", "--html", "no/x"], "the folder no"),
+        (["explain", "{folder}/m.joblib", "good", "--target", "6"], "--target=6 is"),
     ],
 )
 def test_errors_are_one_line_and_exit_with_2(
@@ -225,6 +231,31 @@ def test_others_may_read_the_files_that_are_written(exported):
     assert (exported / "m.joblib").stat().st_mode & 0o777 == 0o666 & ~_umask()
 
 
+def test_explain_names_the_words_and_writes_a_page(exported, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    args = ["I love it", "<b>crashes</b>", "--html", page, "--target", 5]
+    assert _run("explain", exported / "m.joblib", *args) == 0
+    shown = capsys.readouterr().out
+    pipe = joblib.load(exported / "m.joblib")
+    assert str(explain(pipe, args[:2], target=5)) in shown
+    assert "\x1b" not in shown and f"Saved the explanation as {page}." in shown
+    assert "&lt;b&gt;" in page.read_text(encoding="utf-8")
+
+
+def test_explain_takes_the_predicted_label_by_itself(exported, capsys):
+    assert _run("explain", exported / "m.joblib", "I love it") == 0
+    pipe = joblib.load(exported / "m.joblib")
+    (predicted,) = pipe.predict(["I love it"])
+    assert capsys.readouterr().out.startswith(f"{predicted} (probability 0.")
+
+
+def test_a_model_without_an_lstm_cannot_be_explained(tmp_path, capsys):
+    pipe = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    joblib.dump(pipe.fit(["good", "bad"], [5, 1]), tmp_path / "m.joblib")
+    assert _run("explain", tmp_path / "m.joblib", "good") == 2
+    assert "no pipeline with a SequenceVectorizer" in capsys.readouterr().err
+
+
 def _umask():
     umask = os.umask(0)
     os.umask(umask)
@@ -253,7 +284,7 @@ def test_the_module_runs_and_answers_for_help():
     run = [sys.executable, "-m", "skreviews"]
     shown = subprocess.run([*run, "--version"], capture_output=True, text=True)
     assert shown.stdout.strip() == f"skreviews {__version__}"
-    for command in ("train", "score"):
+    for command in ("train", "score", "explain"):
         shown = subprocess.run(
             [*run, command, "--help"], capture_output=True, text=True
         )

@@ -13,7 +13,14 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV, cross_val_predict
-from skorch.callbacks import Callback, EpochScoring, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    LRScheduler,
+    ProgressBar,
+    TensorBoard,
+)
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -732,6 +739,30 @@ def test_skorch_callbacks_work_on_codes(ids):
     params = SMALL | {"validation_fraction": 0.1, "callbacks": [scoring]}
     classifier = LSTMClassifier(**params).fit(X, y * 10)
     assert len(classifier.net_.history[:, "valid_f1"]) == 2
+
+
+def test_skorch_callbacks_of_every_kind_work_together(ids):
+    callbacks = [
+        ("stop", EarlyStopping(monitor="valid_loss", patience=1, threshold=10)),
+        ("rate", LRScheduler(policy="StepLR", step_size=1, gamma=0.5)),
+        ("bar", ProgressBar()),
+        ("f1", EpochScoring("f1_macro", lower_is_better=False, name="valid_f1")),
+    ]
+    params = SMALL | {"max_epochs": 9, "validation_fraction": 0.1}
+    classifier = LSTMClassifier(**params, callbacks=callbacks).fit(*ids)
+    history = classifier.net_.history
+    assert len(history) == 2  # no loss falls by a factor of ten
+    assert all(0 <= score <= 1 for score in history[:, "valid_f1"])
+    assert history[0, "event_lr"] > 0
+
+
+def test_tensorboard_writes_the_losses(ids, tmp_path):
+    tensorboard = pytest.importorskip(
+        "torch.utils.tensorboard", reason="tensorboard is not installed"
+    )
+    writer = tensorboard.SummaryWriter(tmp_path)
+    LSTMClassifier(**SMALL, callbacks=[TensorBoard(writer)]).fit(*ids)
+    assert any(path.stat().st_size for path in tmp_path.iterdir())
 
 
 def test_the_users_callbacks_are_cloned(ids):

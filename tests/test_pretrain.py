@@ -315,7 +315,7 @@ def test_only_a_language_model_is_a_start(started, few):
     ],
 )
 def test_only_a_pipeline_of_the_two_steps_is_taken(pipeline, unlabelled):
-    with pytest.raises(ValueError, match="make_review_pipeline"):
+    with pytest.raises(TypeError, match="make_review_pipeline"):
         pretrain(unlabelled, pipeline)
 
 

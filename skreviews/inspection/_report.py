@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skreviews._files import write_whole
+from skreviews._files import save_page
 from skreviews.inspection._calibration import CalibrationDisplay
 from skreviews.inspection._confusion import RatingConfusionDisplay
 from skreviews.inspection._distribution import RatingDistributionDisplay
@@ -150,11 +149,7 @@ class ReviewReport:
         """
         from skreviews.inspection._page import make_page
 
-        path = Path(path)
-        if not path.parent.is_dir():
-            raise ValueError(f"the folder {path.parent} is not there; make it first.")
-        page = make_page(self).encode("utf-8", "xmlcharrefreplace")
-        write_whole(path, lambda name: Path(name).write_bytes(page))
+        save_page(path, make_page(self))
 
     def summarise(self):
         """Return the main result as a sentence or two.

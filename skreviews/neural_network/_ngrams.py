@@ -83,22 +83,56 @@ class NgramClassifier(nn.Module):
         )
         return sums / (n_real.sqrt() / 4) + self.bias  # (batch, n_classes)
 
+    def share(self, tokens: Tensor) -> Tensor:
+        """Return what each token of one text adds to the logits.
+
+        An n-gram's weight is shared equally among the places where the text has it,
+        and there among its tokens. With the bias the shares sum to the logits.
+
+        Parameters
+        ----------
+        tokens : Tensor of int32 or int64 of shape (length,)
+            Token ids without padding.
+
+        Returns
+        -------
+        shares : Tensor of float32 of shape (length, n_classes)
+        """
+        rows = self._hash_ngrams(tokens.long().unsqueeze(0))
+        shares = self.weight.new_zeros(len(tokens), self.weight.shape[1])
+        if not rows:
+            return shares
+        all_rows = torch.cat(list(rows.values()), 1)[0]
+        _, places, counts = all_rows.unique(return_inverse=True, return_counts=True)
+        parts = self.weight.detach()[all_rows] / counts[places].unsqueeze(1)
+        parts = parts / (len(tokens) ** 0.5 / 4)  # (n-grams, n_classes)
+        parts = parts.split([of_length.shape[1] for of_length in rows.values()])
+        for n, part in zip(rows, parts, strict=True):
+            for place in range(n):
+                shares[place : place + len(part)] += part / n
+        return shares
+
     def _find_rows(self, ids: Tensor) -> Tensor:
         """Return the row of each n-gram's weights; 0 for padding and repetitions."""
+        rows = self._hash_ngrams(ids)
+        if not rows:
+            return torch.zeros_like(ids[:, :1])
+        rows = torch.cat(list(rows.values()), 1).sort(1).values
+        is_new = rows[:, 1:] != rows[:, :-1]
+        return torch.cat([rows[:, :1], rows[:, 1:].where(is_new, 0)], 1)
+
+    def _hash_ngrams(self, ids: Tensor) -> dict[int, Tensor]:
+        """Return for each length the row of the n-gram that starts at each token."""
         shortest, longest = self.ngram_range
-        rows = [ids] if shortest == 1 else []
+        rows = {1: ids} if shortest == 1 else {}
         keys = ids
         for n in range(2, min(longest, ids.shape[1]) + 1):
             keys = keys[:, :-1] * _FACTOR + ids[:, n - 1 :]  # (batch, length - n + 1)
             if n >= shortest:
                 # The high bits of the product are those that all of the key moves.
                 buckets = ((keys * _SPREAD) >> 32) % self.n_buckets
-                rows.append((buckets + self.n_tokens).where(ids[:, n - 1 :] != 0, 0))
-        if not rows:
-            return torch.zeros_like(ids[:, :1])
-        rows = torch.cat(rows, 1).sort(1).values
-        is_new = rows[:, 1:] != rows[:, :-1]
-        return torch.cat([rows[:, :1], rows[:, 1:].where(is_new, 0)], 1)
+                rows[n] = (buckets + self.n_tokens).where(ids[:, n - 1 :] != 0, 0)
+        return rows
 
 
 def check_ngram_range(ngram_range):

@@ -331,16 +331,20 @@ class SequenceVectorizer(
 
     def _pad(self, ids, offsets):
         """Lay ragged ids out as rows of max_len_, truncated and padded."""
+        lengths = np.diff(offsets)
+        padded = np.zeros((len(lengths), self.max_len_), dtype=self.dtype)
+        padded[np.arange(self.max_len_) < lengths[:, None]] = ids[self._keep(offsets)]
+        return padded
+
+    def _keep(self, offsets):
+        """Tell for each token of ragged texts whether truncation keeps it."""
         max_len = self.max_len_
         n_head = {"head": max_len, "tail": 0, "head_tail": -(-max_len // 4)}
         n_head = n_head[self.truncation]
-        lengths = np.diff(offsets)
-        kept = np.ones(len(ids), dtype=bool)
-        for row in np.flatnonzero(lengths > max_len):
+        kept = np.ones(offsets[-1], dtype=bool)
+        for row in np.flatnonzero(np.diff(offsets) > max_len):
             kept[offsets[row] + n_head : offsets[row + 1] - max_len + n_head] = False
-        padded = np.zeros((len(lengths), max_len), dtype=self.dtype)
-        padded[np.arange(max_len) < lengths[:, None]] = ids[kept]
-        return padded
+        return kept
 
     def _contain(self, padded, X):
         """Let the ids carry their words, in an ndarray as in a DataFrame."""
