@@ -765,6 +765,24 @@ def test_tensorboard_writes_the_losses(ids, tmp_path):
     assert any(path.stat().st_size for path in tmp_path.iterdir())
 
 
+def test_what_a_callback_writes_to_need_not_be_copied(ids):
+    class Writer:
+        tags = ()
+
+        def add_scalar(self, tag, *args, **kwargs):
+            self.tags += (tag,)
+
+        def close(self):
+            pass
+
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot pickle '_thread.lock' object")
+
+    writer = Writer()
+    LSTMClassifier(**SMALL, callbacks=[("board", TensorBoard(writer))]).fit(*ids)
+    assert "Loss/train_loss" in writer.tags
+
+
 def test_the_users_callbacks_are_cloned(ids):
     callback = LRScheduler(policy="StepLR", step_size=1)
     classifier = LSTMClassifier(**SMALL, callbacks=[callback]).fit(*ids)

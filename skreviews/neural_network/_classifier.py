@@ -13,7 +13,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
-from skorch.callbacks import ProgressBar
+from skorch.callbacks import Callback, ProgressBar
 from skorch.helper import predefined_split
 from skorch.history import History
 
@@ -227,7 +227,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         Number of epochs without a higher validation accuracy before early stopping.
     callbacks : list of skorch callbacks or None, default=None
         Further callbacks of the net. They see the labels as codes: the places in
-        `classes_`. Clones of them are used, and stand in ``net_.callbacks_``.
+        `classes_`. New ones with the same parameters are used, and stand in
+        ``net_.callbacks_``.
     net_params : dict or None, default=None
         Further arguments of the skorch net, such as ``{"optimizer__amsgrad": True}``.
     device : str, default='auto'
@@ -808,7 +809,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "classes": np.arange(n_classes),
             "precision": self.precision,
             "adversarial": choose_adversarial(self.adversarial, n_words),
-            "callbacks": callbacks + clone(list(self.callbacks or []), safe=False),
+            "callbacks": callbacks + [_renew(item) for item in self.callbacks or []],
             "device": str(device),
             "verbose": self.verbose,
         }
@@ -895,6 +896,19 @@ def _copy_weights(old, new):
             "warm_start=True needs the architecture of the earlier fit; these "
             f"parameters changed it: {error}"
         ) from None
+
+
+def _renew(callback):
+    """Return an unfitted copy of a callback, which may have a name beside it.
+
+    It shares the parameters of the first: a TensorBoard's writer cannot be copied.
+    """
+    if isinstance(callback, tuple):
+        name, callback = callback
+        return name, _renew(callback)
+    if isinstance(callback, Callback):
+        return type(callback)(**callback.get_params(deep=False))
+    return clone(callback, safe=False)
 
 
 def _make_frame(history):
