@@ -206,7 +206,7 @@ class CalibrationDisplay:
             ``upper_edge``, mean ``confidence``, ``accuracy``, the bounds ``low`` and
             ``high`` of its 95 % interval, and ``n_samples``.
         """
-        return self.bins
+        return self.bins.copy()
 
     def _figsize(self):
         """Return width and height in inches that hold all that is drawn."""
