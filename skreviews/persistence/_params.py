@@ -155,6 +155,16 @@ def decode_labels(spec):
     return classes if spec["dtype"] == "object" else classes.astype(spec["dtype"])
 
 
+def encode_values(values, place):
+    """Return a dict with names as keys as JSON holds it."""
+    return {name: encode(value, place) for name, value in values.items()}
+
+
+def decode_values(values):
+    """Return what `encode_values` was given."""
+    return {name: decode(value) for name, value in values.items()}
+
+
 def encode(value, place):
     """Return a value as JSON holds it; what JSON has no word for becomes a dict."""
     if isinstance(value, _NUMBERS):

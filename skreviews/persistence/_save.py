@@ -22,6 +22,7 @@ from skreviews.persistence._params import (
     encode,
     encode_labels,
     encode_step,
+    encode_values,
     list_classes,
     name_class,
 )
@@ -132,8 +133,8 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
         "max_len": vectorizer.max_len_,
         "labels": encode_labels(classifier.classes_),
         "size": encode(list(classifier._size), "the size of the training data"),
-        "module": encode(net["module"], "the parameters of the network"),
-        "history": encode(net["history"], "the history"),
+        "module": encode_values(net["module"], "the network"),
+        "history": [encode_values(row, "the history") for row in net["history"]],
         "embeddings": embeddings,
     }
     parts = {
@@ -145,7 +146,7 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     about = {
         "classes": list_classes(params),
         "versions": find_versions(),
-        "training": encode(describe_training(classifier), "the training data"),
+        "training": describe_training(classifier),
     }
     cost = {}
 
