@@ -56,8 +56,8 @@ def _make_parser():
         default="model.joblib",
         type=Path,
         metavar="MODEL",
-        help="where the model goes: as .skr, which holds no code, or else for joblib; its "
-        "plot goes beside it as .png (default: model.joblib)",
+        help="where the model goes: as .skr, which holds no code, or else for joblib; "
+        "its plot goes beside it as .png (default: model.joblib)",
     )
     _add_device_option(train)
     train.add_argument(

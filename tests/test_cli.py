@@ -295,17 +295,14 @@ def test_the_module_runs_and_answers_for_help():
 def test_a_skr_file_does_what_a_joblib_file_does(exported, tmp_path, capsys):
     save(joblib.load(exported / "m.joblib"), tmp_path / "m.skr")
     outs = [tmp_path / "safe.csv", tmp_path / "pickle.csv"]
-    for model, out in zip(
-        (tmp_path / "m.skr", exported / "m.joblib"), outs, strict=True
-    ):
-        assert _run("score", model, exported / "reviews.csv", "-o", out) == 0
+    texts = exported / "reviews.csv"
+    assert _run("score", tmp_path / "m.skr", texts, "-o", outs[0]) == 0
+    assert _run("score", exported / "m.joblib", texts, "-o", outs[1]) == 0
     assert outs[0].read_bytes() == outs[1].read_bytes()
     assert _run("explain", tmp_path / "m.skr", "good app") == 0
     (tmp_path / "m.skr").write_bytes(b"broken")
     capsys.readouterr()
-    assert (
-        _run("score", tmp_path / "m.skr", exported / "reviews.csv", "-o", outs[0]) == 2
-    )
+    assert _run("score", tmp_path / "m.skr", texts, "-o", outs[0]) == 2
     shown = capsys.readouterr().err
     assert "m.skr cannot be loaded" in shown and shown.count("\n") == 1
 

@@ -220,7 +220,8 @@ def test_starts_are_left_out_and_the_card_says_so(reviews, tmp_path):
         save(fitted, tmp_path / "model.skr")
         loaded = _same(fitted, tmp_path / "model.skr", X)
         assert getattr(loaded["lstm"], name) is None
-        assert f"`lstm__{name}` was" in _read(tmp_path / "model.skr", "card.md")
+        card = _read(tmp_path / "model.skr", "card.md").replace("\\", "")
+        assert f"lstm__{name} was" in card
     assert loaded["vectorize"].vocabulary == third["vectorize"]._words
 
 
@@ -526,9 +527,7 @@ def test_deep_or_broken_json_is_refused(saved, tmp_path, text, part):
         about = json.loads(parts["manifest.json"])
         about["sha256"][part] = hashlib.sha256(text.encode()).hexdigest()
         parts["manifest.json"] = json.dumps(about).encode()
-    _refuse(
-        tmp_path / "m.skr", _pack(parts), "nested too deep|no JSON|has (1,0|5)00,000"
-    )
+    _refuse(tmp_path / "m.skr", _pack(parts), "too deep|no JSON|more than the 65,536")
 
 
 @pytest.mark.parametrize("value", [None, [], 1, "x", {}, [[]], {"kind": "x"}])

@@ -72,7 +72,7 @@ def model_card(pipe, report=None):
     about = describe_training(classifier)
     sections = {
         "Model": [
-            *(f"- `{name}`: `{_to_line(step)}`" for name, step in pipe.steps),
+            *(f"- {_to_line(name)}: {_to_line(step)}" for name, step in pipe.steps),
             f"- {len(vectorizer.vocabulary_):,} words, rows of {vectorizer.max_len_} "
             "tokens",
         ],
@@ -122,8 +122,8 @@ def _list_starts(pipe):
         for param, value in step.get_params(deep=False).items():
             if is_start(param, value):
                 yield (
-                    f"`{name}__{param}` was {_to_line(value)}; a model file does not "
-                    "keep it: set it again to fit anew"
+                    f"{_to_line(f'{name}__{param}')} was {_to_line(value)}; a model "
+                    "file does not keep it: set it again to fit anew"
                 )
 
 
