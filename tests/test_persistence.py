@@ -111,7 +111,7 @@ def test_every_cell_and_pooling_comes_back(reviews, tmp_path, cell, pooling):
         {"lstm": {"ngram_range": None, "segment_len": 3}},
         {"lstm": {"ngram_range": (1, 1), "decision": "median"}},
         {"lstm": {"ngram_range": [2, 3], "class_weight": {5: 2.0, 1: np.float32(3)}}},
-        {"lstm": {"hidden_size": np.int64(3), "objective": "ordinal"}},
+        {"lstm": {"lr": np.float64(0.01), "objective": "ordinal"}},
         {"lstm": {"early_stopping": True, "max_epochs": 3}},
         {"clean__stop_words": {"the", "not"}, "clean__stemmer": "porter"},
         {"clean__stop_words": np.array(["the", "a"]), "clean__emoji": "words"},

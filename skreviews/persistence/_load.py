@@ -119,7 +119,8 @@ def _build(params, words, weights, device):
         raise ValueError(f"the steps {names} are not those that save writes")
 
     max_len, classes = params["max_len"], decode_labels(params["labels"])
-    module = _check_module(decode_values(params["module"]), len(words), len(classes))
+    module = decode_values(params["module"])
+    _check_module(module, len(words) if params["knows_words"] else None, len(classes))
     if type(max_len) is not int or not 1 <= max_len <= _MAX_LEN:
         raise ValueError(f"max_len={max_len!r} is not from 1 to {_MAX_LEN}")
     # From here on all sizes are those of numbers which the file holds.
@@ -132,7 +133,7 @@ def _build(params, words, weights, device):
     history = History(map(decode_values, params["history"]))
     classifier.device = device
     fitted = {
-        "_words": words,
+        "_words": words if params["knows_words"] else None,
         "_size": tuple(params["size"]),
         "classes_": classes,
         "n_tokens_": module["n_tokens"],
@@ -146,9 +147,11 @@ def _build(params, words, weights, device):
 
 def _check_module(module, n_words, n_classes):
     """Check the parameters of the network, which may be older than the classifier's."""
-    sizes = {"n_tokens": n_words + FIRST_WORD, "n_classes": n_classes}
+    sizes = {"n_tokens": module["n_tokens"], "n_classes": n_classes}
+    if n_words is not None:
+        sizes["n_tokens"] = n_words + FIRST_WORD
     for name, size in sizes.items():
-        if module[name] != size:
+        if type(module[name]) is not int or module[name] != size:
             raise ValueError(f"{name}={module[name]!r}, but the file holds {size}")
     LSTMClassifier(
         **{
@@ -157,4 +160,3 @@ def _check_module(module, n_words, n_classes):
             if name not in {*sizes, "sparse", "sparse_ngrams"}
         }
     )._validate_params()
-    return module

@@ -130,6 +130,8 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
         "pipeline": pipeline_class,
         "verbose": bool(pipe.verbose),
         "steps": [[name, encode_step(name, step)] for name, step in pipe.steps],
+        # A sampler behind the vectorizer leaves bare numbers.
+        "knows_words": classifier._words is not None,
         "max_len": vectorizer.max_len_,
         "labels": encode_labels(classifier.classes_),
         "size": encode(list(classifier._size), "the size of the training data"),
@@ -162,7 +164,7 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
 
 
 def _check_words(vectorizer, classifier):
-    if classifier._words != vectorizer._words:
+    if classifier._words not in (None, vectorizer._words):
         raise SkreviewsFileError(
             "the classifier has not learned from the ids of this SequenceVectorizer: "
             "fit the pipeline as a whole."
