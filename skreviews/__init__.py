@@ -15,6 +15,7 @@ _PUBLIC = {
     "RatingDistributionDisplay": "inspection",
     "ReviewReport": "inspection",
     "SequenceVectorizer": "preprocessing",
+    "SkreviewsFileError": "persistence",
     "TextCleaner": "preprocessing",
     "TextResampler": "sampling",
     "TrainingDisplay": "inspection",
@@ -24,11 +25,14 @@ _PUBLIC = {
     "explain": "inspection",
     "fetch_imdb": "datasets",
     "label_report": "inspection",
+    "load": "persistence",
     "load_app_reviews": "datasets",
     "make_review_pipeline": "pipeline",
     "make_reviews": "datasets",
+    "model_card": "persistence",
     "pretrain": "pretraining",
     "read_reviews": "datasets",
+    "save": "persistence",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

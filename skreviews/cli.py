@@ -56,8 +56,8 @@ def _make_parser():
         default="model.joblib",
         type=Path,
         metavar="MODEL",
-        help="where the model goes, and its plot with the suffix .png (default: "
-        "model.joblib)",
+        help="where the model goes: as .skr, which holds no code, or else for joblib; "
+        "its plot goes beside it as .png (default: model.joblib)",
     )
     _add_device_option(train)
     train.add_argument(
@@ -76,8 +76,8 @@ def _make_parser():
         "evaluate",
         help="judge a model on reviews that it was not trained on",
         description="Print scores with intervals and, with --train, those of simple "
-        "models beside them. A model file can run code when it is opened: use those "
-        "only that you trust.",
+        "models beside them. A model file other than .skr can run code when it is "
+        "opened: use those only that you trust.",
         epilog="example: python -m skreviews evaluate model.joblib test.csv --train "
         "train.csv --html report.html",
     )
@@ -104,8 +104,8 @@ def _make_parser():
         "score",
         help="predict the labels of reviews",
         description="Add the columns 'prediction' and 'proba_<label>' to a file. A row "
-        "without a text keeps them empty. A model file can run code when it is opened: "
-        "use those only that you trust.",
+        "without a text keeps them empty. A model file other than .skr can run code "
+        "when it is opened: use those only that you trust.",
         epilog="example: python -m skreviews score model.joblib reviews.csv -o out.csv",
     )
     score.add_argument("model", metavar="MODEL", type=Path, help="saved by train")
@@ -188,7 +188,10 @@ def _train(args):
     print("Confusion matrix (rows: true, columns: predicted)")
     print(_to_table(confusion_matrix(y_test, y_pred, labels=pipe.classes_), pipe))
     _plot_training(pipe, plot)
-    write_whole(args.output, lambda path: joblib.dump(pipe, path))
+    if args.output.suffix == ".skr":
+        skreviews.save(pipe, args.output)
+    else:
+        write_whole(args.output, lambda path: joblib.dump(pipe, path))
     print(f"\nSaved the model as {args.output} and the plot of its loss as {plot}.")
 
 
@@ -307,6 +310,8 @@ def _load(path):
 
     if not path.is_file():
         raise ValueError(f"the model {path} is not there.")
+    if path.suffix == ".skr":
+        return skreviews.load(path)
     try:
         pipe = joblib.load(path)
         pipe.predict_proba  # noqa: B018 (is it a fitted classifier?)

@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skreviews import __version__, evaluate, explain, make_reviews
+from skreviews import __version__, evaluate, explain, load, make_reviews, save
 from skreviews.cli import main
 
 
@@ -290,3 +290,25 @@ def test_the_module_runs_and_answers_for_help():
         )
         assert "example: python -m skreviews" in shown.stdout
     assert subprocess.run(run, capture_output=True).returncode == 2
+
+
+def test_a_skr_file_does_what_a_joblib_file_does(exported, tmp_path, capsys):
+    save(joblib.load(exported / "m.joblib"), tmp_path / "m.skr")
+    outs = [tmp_path / "safe.csv", tmp_path / "pickle.csv"]
+    texts = exported / "reviews.csv"
+    assert _run("score", tmp_path / "m.skr", texts, "-o", outs[0]) == 0
+    assert _run("score", exported / "m.joblib", texts, "-o", outs[1]) == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    assert _run("explain", tmp_path / "m.skr", "good app") == 0
+    (tmp_path / "m.skr").write_bytes(b"broken")
+    capsys.readouterr()
+    assert _run("score", tmp_path / "m.skr", texts, "-o", outs[0]) == 2
+    shown = capsys.readouterr().err
+    assert "m.skr cannot be loaded" in shown and shown.count("\n") == 1
+
+
+def test_train_saves_a_skr_file_where_its_name_asks_for_one(tmp_path):
+    X, y = make_reviews(60, random_state=0)
+    pd.DataFrame({"content": X, "score": y}).to_csv(tmp_path / "in.csv", index=False)
+    assert _run("train", tmp_path / "in.csv", "--output", tmp_path / "m.skr") == 0
+    assert load(tmp_path / "m.skr").predict(["good app"]).shape == (1,)

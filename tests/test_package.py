@@ -54,6 +54,7 @@ FLOORS = {
     "neural_network": 1,
     "pipeline": 2,
     "inspection": 3,
+    "persistence": 3,
     "pretraining": 3,
     "cli": 4,
     "__main__": 5,

@@ -1,0 +1,208 @@
+"""Estimators and their parameters as values that JSON holds.
+
+Classes are looked up by name in a fixed list: no file can name another one.
+"""
+
+import math
+
+import imblearn.pipeline
+import numpy as np
+import sklearn.pipeline
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.under_sampling import RandomUnderSampler
+
+from skreviews.neural_network import LSTMClassifier
+from skreviews.persistence._archive import VOCABULARY, SkreviewsFileError
+from skreviews.preprocessing import SequenceVectorizer, TextCleaner
+from skreviews.sampling import TextResampler
+
+PIPELINES = {
+    "imblearn.pipeline.Pipeline": imblearn.pipeline.Pipeline,
+    "sklearn.pipeline.Pipeline": sklearn.pipeline.Pipeline,
+}
+_ESTIMATORS = {
+    "skreviews.TextCleaner": TextCleaner,
+    "skreviews.TextResampler": TextResampler,
+    "skreviews.SequenceVectorizer": SequenceVectorizer,
+    "skreviews.LSTMClassifier": LSTMClassifier,
+    "imblearn.over_sampling.RandomOverSampler": RandomOverSampler,
+    "imblearn.under_sampling.RandomUnderSampler": RandomUnderSampler,
+}
+_NAMES = {cls: name for name, cls in (PIPELINES | _ESTIMATORS).items()}
+# Where to compute is for `load` to say. The other two may hold anything.
+_NOT_KEPT = {"device", "net_params", "callbacks"}
+_KINDS = {"tuple": tuple, "set": set, "frozenset": frozenset}
+_NUMBERS = (np.bool_, np.integer, np.float16, np.float32, np.float64, np.str_)
+_ID_TYPES = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_LABEL_TYPES = _ID_TYPES | {"bool", "float16", "float32", "float64", "str", "object"}
+# A file must not ask for more threads than any machine has.
+_MAX_THREADS = 1024
+
+
+def name_class(estimator):
+    """Return the name of the class of an estimator, or raise if it has none here."""
+    name = _NAMES.get(type(estimator))
+    if name is None:
+        raise SkreviewsFileError(
+            f"a model file holds no {type(estimator).__name__}; it holds "
+            f"{', '.join(sorted(cls.__name__ for cls in set(_NAMES)))}. Keep the "
+            "pipeline with joblib.dump, or the fitted pipeline alone, such as "
+            "search.best_estimator_."
+        )
+    return name
+
+
+def encode_step(name, step):
+    """Return a step of a pipeline as JSON holds it."""
+    if step is None or isinstance(step, str):
+        return step
+    class_name = name_class(step)
+    params = {}
+    for param, value in step.get_params(deep=False).items():
+        place = f"{name}__{param}"
+        if param in ("net_params", "callbacks") and value:
+            _refuse(place, value)
+        if param in _NOT_KEPT:
+            continue
+        if is_start(param, value):
+            value = None
+        elif param == "vocabulary":
+            value = None if value is None else VOCABULARY
+        elif param == "dtype":
+            value = np.dtype(value).name
+        if isinstance(value, tuple(_ESTIMATORS.values())):
+            params[param] = {"kind": "estimator", **encode_step(place, value)}
+        else:
+            params[param] = encode(value, place)
+    return {"class": class_name, "params": params}
+
+
+def is_start(param, value):
+    """Tell whether a value is needed only to start a training, and is left out.
+
+    Pretrained vectors and language models may be far larger than the model, which has
+    learned from them all that it could; generators have moved on since.
+    """
+    if param in ("word_vectors", "pretrained"):
+        return value is not None and not isinstance(value, str)
+    return isinstance(value, (np.random.RandomState, np.random.Generator))
+
+
+def decode_step(spec, words):
+    """Return a step from what JSON holds of it, its parameters checked."""
+    if spec is None or spec == "passthrough":
+        return spec
+    cls = _ESTIMATORS.get(spec["class"])
+    if cls is None:
+        raise SkreviewsFileError(
+            f"it holds a {spec['class']!r}, which is no class of a model file. If you "
+            "trust where it comes from, install a newer skreviews."
+        )
+    params = {}
+    for param, value in spec["params"].items():
+        if isinstance(value, dict) and value.get("kind") == "estimator":
+            params[param] = decode_step(value, words)
+        elif param == "vocabulary" and value == VOCABULARY:
+            params[param] = words
+        elif param == "dtype" and value in _ID_TYPES:
+            params[param] = np.dtype(value).type
+        elif param in _NOT_KEPT | {"vocabulary", "dtype"} and value is not None:
+            raise SkreviewsFileError(
+                f"it sets {param!r} to {value!r}, which save never does. Do not use it."
+            )
+        else:
+            params[param] = decode(value)
+    if (params.get("n_threads") or 0) > _MAX_THREADS:
+        raise SkreviewsFileError(
+            f"it asks for n_threads={params['n_threads']}; more than {_MAX_THREADS} "
+            "are refused. Save the pipeline with n_threads=None."
+        )
+    step = cls(**params)
+    step._validate_params()
+    return step
+
+
+def list_classes(params):
+    """Return the names of all classes in what JSON holds of a pipeline, sorted."""
+    found, specs = {params["pipeline"]}, [spec for _, spec in params["steps"]]
+    for spec in specs:  # which grows meanwhile: a resampler may hold a sampler
+        if isinstance(spec, dict) and "class" in spec:
+            found.add(spec["class"])
+            specs += spec["params"].values()
+    return sorted(found)
+
+
+def encode_labels(classes):
+    """Return an array of labels as JSON holds it."""
+    dtype = "str" if classes.dtype.kind == "U" else classes.dtype.name
+    if dtype not in _LABEL_TYPES:
+        raise SkreviewsFileError(
+            f"the labels are of dtype {dtype}; a model file holds numbers, strings, "
+            "booleans and tuples of them. Fit with such labels, or use joblib.dump."
+        )
+    return {"dtype": dtype, "values": encode(classes.tolist(), "the labels")}
+
+
+def decode_labels(spec):
+    """Return an array of labels from what JSON holds of it."""
+    if spec["dtype"] not in _LABEL_TYPES:
+        raise ValueError(f"labels of dtype {spec['dtype']!r}")
+    values = decode(spec["values"])
+    classes = np.empty(len(values), dtype=object)
+    classes[:] = values
+    if len(set(values)) != len(values):
+        raise ValueError("a label stands there twice")
+    return classes if spec["dtype"] == "object" else classes.astype(spec["dtype"])
+
+
+def encode_values(values, place):
+    """Return a dict with names as keys as JSON holds it."""
+    return {name: encode(value, place) for name, value in values.items()}
+
+
+def decode_values(values):
+    """Return what `encode_values` was given."""
+    return {name: decode(value) for name, value in values.items()}
+
+
+def encode(value, place):
+    """Return a value as JSON holds it; what JSON has no word for becomes a dict."""
+    if isinstance(value, _NUMBERS):
+        value = value.item()
+    if type(value) is float and not math.isfinite(value):
+        return {"kind": "float", "items": [repr(value)]}
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if type(value) is list:
+        return [encode(item, place) for item in value]
+    if type(value) is dict:
+        items = [[encode(k, place), encode(v, place)] for k, v in value.items()]
+        return {"kind": "dict", "items": items}
+    for kind, cls in _KINDS.items():
+        if type(value) is cls:
+            return {"kind": kind, "items": [encode(item, place) for item in value]}
+    _refuse(place, value)
+
+
+def decode(value):
+    """Return what `encode` was given."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind, items = value["kind"], value["items"]
+    if kind == "float":
+        return float(items[0])
+    items = decode(items)
+    return dict(items) if kind == "dict" else _KINDS[kind](items)
+
+
+def _refuse(place, value):
+    raise SkreviewsFileError(
+        f"{place} holds {value!r} ({type(value).__name__}): a file without code can "
+        "hold numbers, strings, and lists, tuples, sets and dicts of them, but no "
+        "functions nor other objects. Do without it, or keep the pipeline with "
+        "joblib.dump."
+    )

@@ -1,0 +1,191 @@
+"""save: write a fitted pipeline to one file."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from skreviews._files import check_folder, write_whole
+from skreviews.persistence._archive import (
+    CARD,
+    PARAMS,
+    VOCABULARY,
+    WEIGHTS,
+    SkreviewsFileError,
+    to_json,
+    write_parts,
+)
+from skreviews.persistence._card import describe_training, find_versions, model_card
+from skreviews.persistence._load import read_pipeline
+from skreviews.persistence._params import (
+    encode,
+    encode_labels,
+    encode_step,
+    encode_values,
+    list_classes,
+    name_class,
+)
+from skreviews.persistence._weights import pack_weights
+from skreviews.pipeline import find_steps
+
+
+@validate_params(
+    {
+        "pipe": "no_validation",
+        "path": "no_validation",
+        "embeddings": [StrOptions({"float32", "float16", "int8"})],
+        "report": "no_validation",
+        "X": "no_validation",
+        "y": "no_validation",
+    },
+    prefer_skip_nested_validation=True,
+)
+def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
+    """Write a fitted pipeline to one file that holds no code.
+
+    The file is a zip of JSON (parameters, words, labels, history, versions, checksums),
+    of the weights as safetensors [1]_ and of a card for people. It is opened again
+    before it gets its name, so that whatever is there can be loaded.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        Fitted; such as `make_review_pipeline` returns: a `SequenceVectorizer` and a
+        `LSTMClassifier` come last, with `TextCleaner` and resamplers before them.
+    path : str or path-like
+        The file, ``.skr``. It is written whole or not at all.
+    embeddings : {'float32', 'float16', 'int8'}, default='float32'
+        Numbers of the word vectors and of the weights of the n-grams, which are nearly
+        all of a model. 'float32' gives the very same probabilities. 'float16' takes
+        half and 'int8' a quarter of the room, and changes probabilities a little.
+    report : ReviewReport or None, default=None
+        What `evaluate` has found, for the card; see `model_card`.
+    X : list, tuple, ndarray, Series or pyarrow array of str of shape (n_samples,) or \
+            None, default=None
+        Texts on which to compare the file with `pipe`.
+    y : array-like of shape (n_samples,) or None, default=None
+        Their labels.
+
+    Returns
+    -------
+    cost : dict
+        ``bytes``, the size of the file. With `X` also ``largest_change`` of a
+        probability and ``other_label``, the share of texts that get another one; with
+        `y` also ``accuracy_before`` and ``accuracy_after``.
+
+    Raises
+    ------
+    SkreviewsFileError
+        If the pipeline holds what such a file cannot: functions, callbacks, classes or
+        labels of your own, or weights that are not finite. The message names it.
+    TypeError
+        If it is no such pipeline.
+    NotFittedError
+        If it is not fitted.
+    ValueError
+        If the name does not end in ``.skr``, or if its folder is not there.
+
+    See Also
+    --------
+    load : Reads the file.
+    model_card : What the card says.
+
+    Notes
+    -----
+    What only a training starts from is not kept, and the card says so: pretrained
+    `word_vectors`, a language model in `pretrained`, and generators as `random_state`.
+    Nor are the `memory` of the pipeline, the output that `set_output` has chosen, and
+    the numbers of the rows that a resampler has drawn.
+
+    References
+    ----------
+    .. [1] https://github.com/huggingface/safetensors
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skreviews import load, make_review_pipeline, make_reviews, save
+    >>> X, y = make_reviews(50, random_state=0)
+    >>> pipe = make_review_pipeline(lstm__hidden_size=4, lstm__max_epochs=1).fit(X, y)
+    >>> with TemporaryDirectory() as folder:
+    ...     cost = save(pipe, Path(folder, "model.skr"), X=X)
+    ...     loaded = load(Path(folder, "model.skr"))
+    >>> bool((loaded.predict_proba(X) == pipe.predict_proba(X)).all())
+    True
+    >>> cost["largest_change"]
+    0.0
+    """
+    path = Path(path)
+    if path.suffix != ".skr":
+        raise ValueError(f"{path} is no name of a model file: call it *.skr.")
+    check_folder(path)
+    pipeline_class = name_class(pipe)
+    *_, (_, vectorizer), (_, classifier) = find_steps(pipe)
+    check_is_fitted(pipe)
+    _check_words(vectorizer, classifier)
+    net = classifier.__getstate__()["_net_state"]
+    params = {
+        "pipeline": pipeline_class,
+        "verbose": bool(pipe.verbose),
+        "steps": [[name, encode_step(name, step)] for name, step in pipe.steps],
+        # A sampler behind the vectorizer leaves bare numbers.
+        "knows_words": classifier._words is not None,
+        "max_len": vectorizer.max_len_,
+        "labels": encode_labels(classifier.classes_),
+        "size": encode(list(classifier._size), "the size of the training data"),
+        "module": encode_values(net["module"], "the network"),
+        "history": [encode_values(row, "the history") for row in net["history"]],
+        "embeddings": embeddings,
+    }
+    parts = {
+        PARAMS: to_json(params, indent=1),
+        VOCABULARY: to_json(vectorizer._words),
+        WEIGHTS: pack_weights(net["weights"], embeddings),
+        CARD: model_card(pipe, report).encode("utf-8", "surrogatepass"),
+    }
+    about = {
+        "classes": list_classes(params),
+        "versions": find_versions(),
+        "training": describe_training(classifier),
+    }
+    cost = {}
+
+    def write(name):
+        write_parts(name, parts, about)
+        cost["bytes"] = Path(name).stat().st_size
+        loaded = read_pipeline(name, classifier.device)
+        if X is not None:
+            cost.update(_compare(pipe, loaded, X, y))
+
+    write_whole(path, write)
+    return cost
+
+
+def _check_words(vectorizer, classifier):
+    if classifier._words not in (None, vectorizer._words):
+        raise SkreviewsFileError(
+            "the classifier has not learned from the ids of this SequenceVectorizer: "
+            "fit the pipeline as a whole."
+        )
+
+
+def _compare(pipe, loaded, X, y):
+    """Return what the probabilities of some texts have lost."""
+    before, after = pipe.predict_proba(X), loaded.predict_proba(X)
+    labels = pipe.predict(X), loaded.predict(X)
+    other = np.fromiter(map(_differ, *labels), bool)
+    found = {
+        "largest_change": float(np.abs(before - after).max()),
+        "other_label": float(other.mean()),
+    }
+    if y is not None:
+        for name, predicted in zip(("before", "after"), labels, strict=True):
+            right = ~np.fromiter(map(_differ, predicted, y), bool)
+            found[f"accuracy_{name}"] = float(right.mean())
+    return found
+
+
+def _differ(label, other):
+    return label != other
