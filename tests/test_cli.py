@@ -308,7 +308,7 @@ def test_a_skr_file_does_what_a_joblib_file_does(exported, tmp_path, capsys):
 
 
 def test_train_saves_a_skr_file_where_its_name_asks_for_one(tmp_path):
-    X, y = make_reviews(60, random_state=0)
+    X, y = make_reviews(300, random_state=0)
     pd.DataFrame({"content": X, "score": y}).to_csv(tmp_path / "in.csv", index=False)
     assert _run("train", tmp_path / "in.csv", "--output", tmp_path / "m.skr") == 0
     assert load(tmp_path / "m.skr").predict(["good app"]).shape == (1,)
