@@ -117,12 +117,12 @@ def test_of_a_linear_network_they_are_what_a_word_takes_with_it(reviews):
     np.testing.assert_allclose(frame["ngrams"], expected, rtol=1e-5)
 
 
-def test_steps_are_doubled_until_the_sum_holds(pipe, monkeypatch):
-    fine = explain(pipe, TEXTS).summary
+def test_steps_are_halved_until_the_sum_holds(pipe, monkeypatch):
     monkeypatch.setattr(_attribution, "_FIRST_STEPS", 1)
-    coarse = explain(pipe, TEXTS).summary
-    assert (coarse["n_steps"] <= fine["n_steps"]).all()
-    assert coarse["n_steps"].isin(2 ** np.arange(11)).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a sum that misses its score
+        coarse = explain(pipe, TEXTS).summary
+    assert coarse["n_steps"].max() > 1
     assert (coarse["error"].abs() <= 0.01 * coarse["score"].abs() + 0.02).all()
 
 
