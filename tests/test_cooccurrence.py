@@ -85,6 +85,14 @@ def test_texts_of_one_word_teach_nothing():
     assert_array_equal(table, np.zeros((14, 10)))
 
 
+def test_words_beside_unknown_ones_alone_teach_nothing():
+    rows = [[2, 1, 2], [2, 1, 2], [3, 1, 0]]
+    table = _learn(TokenDataset.from_rows(rows, 14))
+    assert np.isfinite(table).all()
+    table = _learn(TokenDataset.from_rows([[2, 1], [2, 1], [2, 1], [3, 1]], 14))
+    assert_array_equal(table, np.zeros((14, 10)))
+
+
 def test_blocks_count_the_same_pairs(dataset, monkeypatch):
     expected = _products(_learn(dataset))
     monkeypatch.setattr(_cooccurrence, "_BLOCK", 20)

@@ -105,7 +105,9 @@ def _integrate(module, ids, code):
         return steps
 
     edges = np.linspace(0, 1, _FIRST_STEPS + 1)
-    scores, _ = _follow(module, ids, code, vectors, edges)
+    with torch.no_grad():
+        moves = _shrink(vectors, torch.from_numpy(edges).to(vectors))
+        scores = _score(module, ids, code, moves).double().cpu().numpy()
     steps = measure(
         {
             "start": edges[:-1],

@@ -10,9 +10,9 @@ from skreviews.preprocessing._ids import UNKNOWN
 # frequent neighbours for less than their share.
 _LONGEST_DISTANCE = 5
 _SMOOTHING = 0.75
-# The words whose neighbourhood describes the others: rarer ones tell little more.
+# Only the most frequent words count as neighbours, which keeps the matrix small.
 _MOST_NEIGHBOURS = 5000
-# Counts of more words than this change little. IMDb has 4 million.
+# A sample of so many words is enough, and bounds time and memory. IMDb has 5 million.
 _ENOUGH_WORDS = 20_000_000
 # Words that are counted at once: each takes 120 bytes.
 _BLOCK = 1_000_000
@@ -56,7 +56,7 @@ def learn_word_vectors(dataset, n_tokens, dim, random_state):
     information = _to_information(_count_pairs(dataset, n_tokens))
     table = np.zeros((n_tokens, dim), dtype=np.float32)
     n_found = min(dim, *information.shape)
-    if information.nnz:
+    if information[UNKNOWN + 1 :].nnz:
         words, strengths, _ = randomized_svd(
             information,
             n_found,
