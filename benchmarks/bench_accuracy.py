@@ -26,16 +26,17 @@ STARS = ("app_reviews", "review_data", "sst5")  # their labels are ordered
 DATA = (*STARS, "imdb", "trec", "sms_spam", "long_movie_reviews")
 PIPELINES = {
     "pipeline": {},
-    "passthrough": {"resample": "passthrough"},
-    "ordinal": {"resample": "passthrough", "lstm__objective": "ordinal"},
+    "unweighted": {"lstm__class_weight": None},
+    "ordinal": {"lstm__class_weight": None, "lstm__objective": "ordinal"},
 }
 TFIDF = {"TF-IDF": {}, "TF-IDF, balanced": {"class_weight": "balanced"}}
 FASTTEXT = "fastText"
 MODELS = (*PIPELINES, *TFIDF, FASTTEXT)
-FOR_STARS = ("passthrough", "ordinal")
+FOR_STARS = ("unweighted", "ordinal")
 # On stars; the mode where there is none.
 DECISIONS = {
-    "passthrough": ("mode", "median"),
+    "pipeline": ("mode", "median"),
+    "unweighted": ("mode", "median"),
     "ordinal": ("median",),
     "TF-IDF": ("mode", "median"),
 }

@@ -41,22 +41,19 @@ class FocalLoss(nn.Module):
         return -((1 - logs.exp()) ** self.gamma) * logs
 
 
-def make_methods(y):
-    """Return the parameters of the pipeline by method, for these training labels."""
-    classes, counts = np.unique(y, return_counts=True)
-    # As class_weight="balanced", rows weigh 1 in the mean.
-    weights = len(y) / np.sqrt(counts).sum() / np.sqrt(counts)
-    weights = dict(zip(classes.tolist(), weights.tolist(), strict=True))
+def make_methods():
+    """Return the parameters of the pipeline by method."""
     methods = {
         NOTHING: {},
         "balanced weights": {"lstm__class_weight": "balanced"},
-        "sqrt weights": {"lstm__class_weight": weights},
+        "sqrt weights": {"lstm__class_weight": "sqrt"},
         "focal loss": {"lstm__net_params": {"criterion": FocalLoss}},
+        "sqrt": {"resample__sampling_strategy": "sqrt"},
+        "hybrid": {"resample__sampling_strategy": "hybrid"},
     }
-    methods = {name: {"resample": "passthrough"} | methods[name] for name in methods}
-    for strategy in ("sqrt", "hybrid"):
-        methods[strategy] = {"resample__sampling_strategy": strategy}
-    return methods
+    return {
+        name: {"lstm__class_weight": None} | params for name, params in methods.items()
+    }
 
 
 def adjust(probabilities, y, tau):
@@ -72,7 +69,7 @@ def measure(name, seed, n_rows):
     """Return the scores of each fold by method and decision, and seconds by method."""
     scores, seconds = {}, {}
     for X, y, X_valid, y_valid in split_folds(name, n_rows):
-        for method, params in make_methods(y).items():
+        for method, params in make_methods().items():
             pipe = make_review_pipeline(device="cpu", random_state=seed, **params)
             seconds.setdefault(method, []).append(time_call(pipe.fit, X, y))
             probabilities = pipe.predict_proba(X_valid).astype(np.float64)

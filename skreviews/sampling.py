@@ -43,7 +43,7 @@ class TextResampler(BaseEstimator):
         `RandomUnderSampler`, `FunctionSampler`, or your own. Those that measure
         distances or interpolate (SMOTE and its kin, NearMiss, Tomek links) are
         refused: texts are not points. None builds one from `sampling_strategy`.
-    sampling_strategy : str, float, dict or callable, default="hybrid"
+    sampling_strategy : str, float, dict, callable or None, default="hybrid"
         How many rows each class gets:
 
         - ``"hybrid"``: every class the mean class size, the small ones up-sampled,
@@ -54,7 +54,8 @@ class TextResampler(BaseEstimator):
           down; other classes are left alone;
         - ``"minority"``, ``"not majority"``, ``"all"``, ``"auto"`` or, for two
           classes, a ratio: as in `RandomOverSampler`;
-        - ``"majority"``, ``"not minority"``: as in `RandomUnderSampler`.
+        - ``"majority"``, ``"not minority"``: as in `RandomUnderSampler`;
+        - None: what it has.
 
         With a `sampler` it stays ``"hybrid"``: set the sampler's own instead.
     random_state : int, RandomState instance or None, default=None
@@ -103,6 +104,7 @@ class TextResampler(BaseEstimator):
             Interval(Real, 0, 1, closed="right"),
             dict,
             callable,
+            None,
         ],
         "random_state": ["random_state"],
     }
@@ -217,6 +219,8 @@ class TextResampler(BaseEstimator):
     def _choose_with_strategy(self, classes, codes, y):
         random_state = check_random_state(self.random_state)
         strategy = self.sampling_strategy
+        if strategy is None:
+            return np.arange(len(codes))
         if strategy in ("majority", "not minority"):
             return np.sort(_choose(RandomUnderSampler, strategy, codes, random_state))
         if isinstance(strategy, (str, Real)) and strategy not in ("hybrid", "sqrt"):

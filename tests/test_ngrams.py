@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 from scipy.special import log_softmax, softmax
+from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
 
 from skreviews import LSTMClassifier
@@ -229,7 +230,8 @@ def test_the_wide_branch_learns_from_its_own_error_once_a_step(
     X, y = ids
     weights = np.random.default_rng(0).uniform(0.5, 2, len(y))
     params = SMALL | params | {"ngram_range": ngram_range, "callbacks": [Spy(look)]}
-    classifier = LSTMClassifier(**params, random_state=0).fit(X, y, weights)
+    classifier = LSTMClassifier(**params, random_state=0)
+    classifier.partial_fit(X, y, [1, 2, 3, 4, 5], weights)
     for found, expected in _seen(classifier):
         for gradient, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(gradient, other, rtol=1e-4, atol=1e-6)
@@ -253,25 +255,99 @@ def test_history_tells_the_loss_and_accuracy_of_the_mean(ids):
     assert abs(alone - expected) > 0.001
 
 
-def test_the_wide_branch_has_a_rate_of_its_own(ids):
+def test_the_wide_branch_has_a_rate_of_its_own_in_partial_fit(ids):
     spy = Spy(lambda net, batch: [g["lr"] for g in net.optimizer_.param_groups])
     classifier = LSTMClassifier(**SMALL, lr=1e-3, callbacks=[spy]).fit(*ids)
-    rates = np.array(_seen(classifier))
-    np.testing.assert_allclose(rates.max(axis=0), [2.5e-3, 1e-3])
-    np.testing.assert_allclose(rates[:, 0], 2.5 * rates[:, 1])
     classifier.partial_fit(*ids)
     rates = np.unique(_seen(classifier), axis=0)
     np.testing.assert_allclose(rates, [[2.5e-3, 1e-3]])
 
 
-# ---- Lazy steps
+# ---- Solved by fit
+
+
+@pytest.mark.parametrize("ngram_range", [(1, 2), (2, 2)])
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_fit_solves_a_logistic_regression_of_weighted_ngrams(
+    ids, ngram_range, n_classes
+):
+    X, y = ids
+    y = y.clip(max=n_classes)
+    sample_weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    params = SMALL | {"ngram_range": ngram_range, "random_state": 0}
+    classifier = LSTMClassifier(**params).fit(X, y, sample_weight)
+    wide = classifier.net_.module_.wide
+    has_ngram, divisors = _find_ngrams(X, wide.n_tokens, ngram_range, 500)
+    has_ngram = has_ngram.toarray()
+    features = has_ngram * (np.log(201 / (1 + has_ngram.sum(0))) + 1) / divisors
+    features /= np.sqrt((features**2).sum(1).mean())
+    weight = wide.weight.detach().double().numpy()
+    bias = wide.bias.detach().double().numpy()
+    logits = has_ngram @ weight / divisors + bias
+    gaps = [
+        np.abs(
+            softmax(logits, axis=1)
+            - LogisticRegression(C=strength, max_iter=100)
+            .fit(features, y, sample_weight / sample_weight.mean())
+            .predict_proba(features)
+        ).max()
+        for strength in (1, 3, 10, 30, 100, 300)
+    ]
+    assert min(gaps) < 0.001
+
+
+def test_noisy_labels_make_the_penalty_stronger():
+    rng = np.random.default_rng(0)
+    X = rng.integers(2, 40, (400, 6))
+    clean = (X < 8).any(axis=1).astype(int)
+    noisy = np.where(rng.random(400) < 0.35, 1 - clean, clean)
+    sizes = []
+    for y in (clean, noisy):
+        classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y)
+        sizes.append(np.linalg.norm(_wide_weight(classifier)))
+    assert sizes[1] < 0.5 * sizes[0]
+
+
+def test_a_label_without_rows_is_the_least_probable(ids):
+    X, y = ids
+    sample_weight = np.where(y == 3, 0.0, 1.5)
+    classifier = LSTMClassifier(**SMALL, random_state=0).fit(X, y, sample_weight)
+    with torch.no_grad():
+        wide = classifier.net_.module_.wide(torch.from_numpy(np.asarray(X)))
+    assert (wide.argmin(1) == 2).all()
+
+
+def test_texts_too_short_for_any_ngram_can_be_fitted():
+    X, y = [[2, 3], [4, 5], [2, 0], [4, 0]] * 5, [0, 1, 0, 1] * 5
+    params = SMALL | {"ngram_range": (3, 3), "random_state": 0}
+    classifier = LSTMClassifier(**params).fit(X, y)
+    assert not _wide_weight(classifier).any()
+
+
+def test_the_wide_branch_reads_long_texts_whole_and_the_lstm_does_not(ids):
+    X, y = ids
+    X = np.asarray(X)
+    long = np.sort(np.tile(X, 2), axis=1)[:, ::-1].copy()  # padding last
+    classifier = LSTMClassifier(**SMALL, max_tokens=8, random_state=0).fit(long, y)
+    module = classifier.net_.module_.eval()
+    rows = torch.from_numpy(long[(long != 0).sum(1) > 10][:5]).long()
+    assert len(rows)
+    changed = rows.clone()
+    changed[:, 3] = 2 + (changed[:, 3] - 1) % 5  # behind the head, before the tail
+    with torch.no_grad():
+        assert torch.equal(module.deep(rows), module.deep(changed))
+        assert not torch.equal(module.wide(rows), module.wide(changed))
+
+
+# ---- Lazy steps of partial_fit
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_weights_of_ngrams_that_are_not_there_stay_as_they_were(ids, weight_decay):
     X, y = ids
     params = SMALL | {"weight_decay": weight_decay, "random_state": 0}
-    classifier = LSTMClassifier(**params).fit(X[:150], y[:150])
+    classifier = LSTMClassifier(**params)
+    classifier.partial_fit(X[:150], y[:150], classes=[1, 2, 3, 4, 5])
     before = np.zeros_like(_wide_weight(classifier))
     for n_rows in (150, 20):
         weight = _wide_weight(classifier)
@@ -303,7 +379,7 @@ def test_an_optimizer_of_the_users_own_gets_gradients_that_it_takes(
     monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
     spy = Spy(lambda net, batch: net.module_.wide.weight.grad.is_sparse)
     params = SMALL | {"net_params": net_params, "callbacks": [spy], "lr": 0.1}
-    classifier = LSTMClassifier(**params).fit(*ids)
+    classifier = LSTMClassifier(**params).partial_fit(*ids, classes=[1, 2, 3, 4, 5])
     assert set(_seen(classifier)) == {is_lazy}
     assert _wide_weight(classifier).any()
     classifier.partial_fit(*ids)

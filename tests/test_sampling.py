@@ -184,9 +184,8 @@ def test_a_callable_is_given_the_labels_and_gives_a_dict():
         ("median", "'sampling_strategy' parameter of TextResampler"),
         (0.0, "'sampling_strategy' parameter of TextResampler"),
         (1.5, "'sampling_strategy' parameter of TextResampler"),
-        (None, "'sampling_strategy' parameter of TextResampler"),
     ],
-    ids=["label", "zero", "negative", "half", "callable", "str", "0.0", "1.5", "None"],
+    ids=["label", "zero", "negative", "half", "callable", "str", "0.0", "1.5"],
 )
 def test_a_strategy_that_does_not_fit_is_refused_with_the_reason(strategy, message):
     with pytest.raises(ValueError, match=message):
@@ -231,6 +230,13 @@ def test_every_new_row_is_an_old_one_with_its_label(strategy, y, seed):
 def test_rows_stay_in_their_order(strategy):
     rows = resample(X, Y, sampling_strategy=strategy)[0].sample_indices_
     assert rows.tolist() == sorted(rows)
+
+
+def test_no_strategy_leaves_all_rows_as_they_are():
+    resampler, X_new, y_new = resample(X, Y, sampling_strategy=None)
+    assert resampler.sample_indices_.tolist() == list(range(len(X)))
+    assert X_new == X
+    assert list(y_new) == list(Y)
 
 
 def test_classes_of_the_right_size_are_left_alone():

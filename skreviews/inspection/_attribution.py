@@ -38,7 +38,7 @@ def attribute(module, ids, code):
     logit alone says nothing: the same number added to all of them changes no
     probability.
 
-    The logits are the mean of two branches. The wide one is a sum of weights, which
+    The logits are a mean of two branches. The wide one is a sum of weights, which
     belong to the tokens. In the deep one the word vectors grow from zero to what they
     are, and the slope of the score along each is summed up on the way (integrated
     gradients).
@@ -56,18 +56,24 @@ def attribute(module, ids, code):
     -------
     attribution : Attribution
     """
+    # What the layers do not read of a long review adds nothing.
+    places = module.shorten(torch.arange(1, len(ids) + 1, device=ids.device)[None])[0]
+    places -= 1
+    lstm = np.zeros(len(ids))
     with _ready_to_differentiate(module):
         # A copy, as they may come from inference mode, whose tensors autograd refuses.
-        lstm, score, baseline, n_steps = _integrate(module, ids.clone(), code)
+        parts, score, baseline, n_steps = _integrate(module, ids[places].clone(), code)
+    lstm[places.cpu().numpy()] = parts
     error = baseline + lstm.sum() - score
     is_complete = bool(abs(error) <= _allow(score - baseline))
     ngrams = np.zeros_like(lstm)
     if module.wide is not None:
-        ngrams = _contrast(module.wide.share(ids), code).double().cpu().numpy() / 2
-        bias = _contrast(module.wide.bias.detach(), code).item() / 2
-        lstm, error = lstm / 2, error / 2
-        score = score / 2 + ngrams.sum() + bias
-        baseline = baseline / 2 + bias
+        share = module.ngram_weight
+        ngrams = _contrast(module.wide.share(ids), code).double().cpu().numpy() * share
+        bias = _contrast(module.wide.bias.detach(), code).item() * share
+        lstm, error = (1 - share) * lstm, (1 - share) * error
+        score = (1 - share) * score + ngrams.sum() + bias
+        baseline = (1 - share) * baseline + bias
     return Attribution(lstm, ngrams, score, baseline, error, n_steps, is_complete)
 
 

@@ -24,6 +24,9 @@ def _compute(class_weight, classes, codes):
         class_weight = _check(class_weight, classes)
     present = np.unique(codes)
     weights = np.ones(len(classes))
+    if class_weight == "sqrt":
+        weights[present] = 1 / np.sqrt(np.bincount(codes)[present])
+        return weights / weights[codes].mean()
     if isinstance(class_weight, dict):
         class_weight = {c: w for c, w in class_weight.items() if c in present}
     weights[present] = compute_class_weight(class_weight, classes=present, y=codes)

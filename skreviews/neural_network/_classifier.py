@@ -39,6 +39,7 @@ from skreviews.neural_network._data import (
 )
 from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._language_model import LanguageModel
+from skreviews.neural_network._logistic import fit_ngrams
 from skreviews.neural_network._module import LSTMModule
 from skreviews.neural_network._net import SCHEDULE, STOPPING, WeightedNet
 from skreviews.neural_network._ngrams import check_ngram_range
@@ -56,7 +57,7 @@ from skreviews.neural_network._sizes import (
     choose_batch_size,
     choose_freeze,
     choose_max_epochs,
-    choose_wide_rate,
+    choose_ngram_weight,
     choose_word_vectors,
 )
 from skreviews.preprocessing._ids import UNKNOWN, check_ids, words_of
@@ -78,10 +79,14 @@ _MODULE_PARAMS = (
     "word_dropout",
     "weight_dropout",
     "segment_len",
+    "max_tokens",
     "ngram_range",
     "ngram_buckets",
+    "ngram_weight",
 )
 _AUTO_VALIDATION_FRACTION = 0.1
+# The learning rate of the wide branch in `partial_fit`, as a multiple of the LSTM's.
+_WIDE_RATE = 2.5
 # Adam divides by the size of the gradients it has seen, so that words of rows with
 # hardly any weight would make steps as large as others. This is 100 times Adam's own
 # and costs no accuracy (the wide branch alone on a fifth of IMDb: 0.880 with either).
@@ -143,6 +148,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         independently, side by side, before the pooling joins them again. That makes
         fewer steps, each with more to do at once; on two CPU cores it takes as long.
         A segment knows nothing of the one before.
+    max_tokens : int or None, default=400
+        Most tokens of a review that the LSTM reads, which sets its time: of a longer
+        one the first quarter of so many and the rest from its end. The wide branch
+        reads reviews whole.
     word_vectors : 'auto', 'cooccurrence', WordVectors, dict, gensim KeyedVectors or \
             None, default='auto'
         Where the vectors of the words start. 'cooccurrence' learns them from the
@@ -152,7 +161,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         of a `SequenceVectorizer` do, and words without a vector start as random ones
         among the known; see `WordVectors.align`. `clone` copies a dict or KeyedVectors,
         but not `WordVectors`. None starts from random vectors. 'auto' is
-        'cooccurrence' for a million words or more in all rows, else None; with
+        'cooccurrence' for 300,000 words or more in all rows, else None; with
         something `pretrained` it is that.
     freeze_embeddings : 'auto', bool or int, default='auto'
         Keep the vectors of all words, known or not, as they start: True in all
@@ -166,10 +175,16 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         Lengths of the n-grams in the wide branch, a linear classifier of words and
         n-grams whose logits are averaged with those of the LSTM, each having learned
         alone: the one sees which words are there, the other what they mean together
-        (wide and deep [8]_, bag of tricks [9]_). Dropout of any kind and adversarial
-        training are the LSTM's alone. None leaves the wide branch out.
+        (wide and deep [8]_, bag of tricks [9]_). `fit` solves it before the first
+        epoch: it is a logistic regression, with a penalty that held-out rows choose.
+        All that is said here of steps, rates, losses and dropout is of the LSTM.
+        None leaves the wide branch out.
     ngram_buckets : int, default=2 ** 18
         Number of weights for each class that n-grams of two words and more share.
+    ngram_weight : 'auto' or float in [0, 1], default='auto'
+        Weight of the wide branch in the mean. 'auto' is 0.5, and 0.8 for fewer than
+        5,000 rows of 100 words and more in the mean: long texts give an LSTM more to
+        learn than so few labels teach.
     objective : {'nominal', 'ordinal'}, default='nominal'
         What the loss knows of the labels. 'nominal' takes them as names:
         cross-entropy. 'ordinal' takes them as ordered, such as stars, and makes a far
@@ -182,12 +197,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         mode is right most often, the median is off by the fewest places in the mean;
         more than two labels must be numbers. It may be set after `fit` as well. The
         accuracies in `history_` are those of the mode.
-    class_weight : 'balanced', dict of {label: weight} or None, default=None
+    class_weight : 'balanced', 'sqrt', dict of {label: weight} or None, default=None
         Weights of the classes in the loss; 'balanced' makes them inversely
-        proportional to the class sizes.
+        proportional to the class sizes, 'sqrt' to their square roots.
     max_epochs : 'auto' or int, default='auto'
         Number of passes over the training rows, at most. 'auto' takes as many as make
-        1,000 steps, but 20 at most and 3 at least, or 5 from a million words on; rows
+        1,000 steps, but 20 at most and 3 at least, or 5 from 300,000 words on; rows
         that are held out count as well.
     batch_size : 'auto' or int, default='auto'
         Number of rows in a step. 'auto' is 32 for less than 5,000 rows, else 64.
@@ -209,7 +224,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     adversarial : 'auto' or float of 0 or more, default='auto'
         Learn each batch a second time, with the word vectors of each review moved by
         this share of their norm in the direction that raises the loss most [7]_. It
-        nearly doubles the time of training. 'auto' is 0.1 for fewer than a million
+        nearly doubles the time of training. 'auto' is 0.1 for fewer than 300,000
         words in all rows, which are learned by heart else, and 0 for more. The losses
         in `history_` are those of the reviews as they are.
     validation_fraction : 'auto', float in (0, 1) or None, default='auto'
@@ -322,6 +337,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "word_dropout": [Interval(Real, 0, 1, closed="left")],
         "weight_dropout": [Interval(Real, 0, 1, closed="left")],
         "segment_len": [Interval(Integral, 1, None, closed="left"), None],
+        "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
         "word_vectors": "no_validation",
         "freeze_embeddings": [
             StrOptions({"auto"}),
@@ -331,9 +347,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "pretrained": [LanguageModel, None],
         "ngram_range": [tuple, list, None],
         "ngram_buckets": [Interval(Integral, 1, None, closed="left")],
+        "ngram_weight": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "objective": [StrOptions(set(CRITERIA))],
         "decision": [StrOptions(set(DECISIONS))],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "class_weight": [StrOptions({"balanced", "sqrt"}), dict, None],
         "max_epochs": [
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
@@ -381,11 +398,13 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         word_dropout=0.1,
         weight_dropout=0.0,
         segment_len=None,
+        max_tokens=400,
         word_vectors="auto",
         freeze_embeddings="auto",
         pretrained=None,
         ngram_range=(1, 2),
         ngram_buckets=2**18,
+        ngram_weight="auto",
         objective="nominal",
         decision="mode",
         class_weight=None,
@@ -419,11 +438,13 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         self.word_dropout = word_dropout
         self.weight_dropout = weight_dropout
         self.segment_len = segment_len
+        self.max_tokens = max_tokens
         self.word_vectors = word_vectors
         self.freeze_embeddings = freeze_embeddings
         self.pretrained = pretrained
         self.ngram_range = ngram_range
         self.ngram_buckets = ngram_buckets
+        self.ngram_weight = ngram_weight
         self.objective = objective
         self.decision = decision
         self.class_weight = class_weight
@@ -507,12 +528,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                 )
             net = self._make_net(n_tokens, len(classes), device, size, train, valid)
             _initialize(net, start, words_of(X), random_state, previous)
-            net.train_on(train.to(device))
+            _train(net, train)
             if self.early_stopping == "refit":
                 n_epochs = dict(net.callbacks_)[STOPPING].best_epoch_
                 net = self._make_net(n_tokens, len(classes), device, size, dataset)
                 _initialize(net, start, words_of(X), random_state, previous)
-                net.train_on(dataset.to(device), epochs=n_epochs)
+                _train(net, dataset, n_epochs)
             net.forget_training()
         self._keep(net, X, classes, n_tokens, words_of(X), size)
         return self
@@ -520,6 +541,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on these rows, all of them, at the constant rate `lr`.
+
+        The wide branch learns by the same steps, at two and a half times the rate,
+        unless `net_params` set an optimizer or its parameters.
 
         An error or interrupt in the middle leaves the steps that were made.
 
@@ -544,10 +568,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         ids, _, _, weights = self._check(X, y, sample_weight, min_classes=1)
-        if self.class_weight == "balanced":
+        if isinstance(self.class_weight, str):
             raise ValueError(
-                "class_weight='balanced' needs all rows at once; pass partial_fit a "
-                "dict of weights."
+                f"class_weight={self.class_weight!r} needs all rows at once; pass "
+                "partial_fit a dict of weights."
             )
         if first:
             all_classes, _ = encode_labels(classes)
@@ -762,7 +786,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     def _make_net(
         self, n_tokens, n_classes, device, size, train=None, valid=None, **module
     ):
-        module = module or {name: getattr(self, name) for name in _MODULE_PARAMS}
+        n_rows, n_words = size
+        if not module:
+            module = {name: getattr(self, name) for name in _MODULE_PARAMS}
+            module["ngram_weight"] = choose_ngram_weight(
+                self.ngram_weight, n_rows, n_words
+            )
         module |= {"n_tokens": n_tokens, "n_classes": n_classes}
         net_params = self.net_params or {}
         # Not on a GPU, which would have to tell the CPU how many words a batch holds,
@@ -777,7 +806,6 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         module["sparse_ngrams"] = own_optimizer and torch.device(device).type != "mps"
         # Those of `fit`, held out or not, so that as many epochs of all rows are as far
         # in the same schedule.
-        n_rows, n_words = size
         batch_size = choose_batch_size(self.batch_size, n_rows)
         max_epochs = choose_max_epochs(
             self.max_epochs, -(-n_rows // batch_size), n_words
@@ -805,6 +833,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             "batch_size": batch_size,
             "iterator_train": BucketedBatches,
             "iterator_valid": SortedBatches,
+            "iterator_valid__max_tokens": self.max_tokens,
             "train_split": None if valid is None else predefined_split(valid),
             "classes": np.arange(n_classes),
             "precision": self.precision,
@@ -821,8 +850,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             )
         if own_optimizer:
             params["optimizer__fused"] = True
-            rate = choose_wide_rate(n_words) * self.lr
-            wide = {"lr": rate, "eps": _WIDE_EPS}
+            wide = {"lr": _WIDE_RATE * self.lr, "eps": _WIDE_EPS}
             params["optimizer__param_groups"] = [("wide.*", wide)]
         if self.weight_decay:  # not every optimizer knows it
             params["optimizer__weight_decay"] = self.weight_decay
@@ -886,6 +914,17 @@ def _initialize(net, start, words, random_state, previous=None):
         if isinstance(start, LanguageModel):
             weights = {k: torch.tensor(w) for k, w in start.weights.items()}
             net.module_.layers[0].load_state_dict(weights)
+
+
+def _train(net, dataset, n_epochs=None):
+    """Solve the wide branch, and train the deep one."""
+    wide = net.module_.wide
+    if wide is not None:
+        fit_ngrams(wide, dataset)
+        wide.requires_grad_(False)
+    net.train_on(dataset.to(net.device), epochs=n_epochs)
+    if wide is not None:
+        wide.requires_grad_(True)
 
 
 def _copy_weights(old, new):

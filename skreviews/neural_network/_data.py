@@ -162,8 +162,22 @@ def make_dataset(ids, n_tokens, codes, weights):
 def hold_out(dataset, fraction, random_state):
     """Return a training and a validation dataset, split by distinct row in each class.
 
-    Equal rows stay together, and one distinct row of each class trains at least. The
-    validation dataset is None if there is no row to hold out.
+    The validation dataset is None if there is no row to hold out.
+    """
+    held_out = draw_held_out(dataset, fraction, random_state)
+    if not held_out.any():
+        return dataset, None
+    return [dataset.take(np.flatnonzero(part)) for part in (~held_out, held_out)]
+
+
+def draw_held_out(dataset, fraction, random_state):
+    """Mark this share of the distinct rows of each class.
+
+    Equal rows stay together, and one distinct row of each class trains at least.
+
+    Returns
+    -------
+    held_out : ndarray of bool of shape (n_rows,)
     """
     # The same text may have several labels: the rarest of them is the group's.
     order = np.argsort(np.bincount(dataset.y)[dataset.y], kind="stable")
@@ -180,10 +194,7 @@ def hold_out(dataset, fraction, random_state):
         held_out[members[:n_held_out]] = True
     for code in np.setdiff1d(dataset.y, dataset.y[~held_out[groups]]):
         held_out[groups[dataset.y == code][0]] = False
-    held_out = held_out[groups]
-    if not held_out.any():
-        return dataset, None
-    return [dataset.take(np.flatnonzero(part)) for part in (~held_out, held_out)]
+    return held_out[groups]
 
 
 class BucketedBatches:
@@ -230,10 +241,13 @@ class SortedBatches:
     dataset : TokenDataset
     batch_size : int
         skorch passes it; here a batch has as many rows as fit.
+    max_tokens : int or None, default=None
+        Most tokens of a row that the net has to find room for.
     """
 
-    def __init__(self, dataset, batch_size=None):
+    def __init__(self, dataset, batch_size=None, max_tokens=None):
         self.dataset = dataset
+        self.max_tokens = max_tokens
 
     def __iter__(self):
         return self.dataset.batches(self.groups())
@@ -241,7 +255,7 @@ class SortedBatches:
     def groups(self):
         """Return the rows of each batch, a list of ndarrays."""
         rows = np.argsort(self.dataset.lengths, kind="stable")
-        lengths = self.dataset.lengths[rows]
+        lengths = self.dataset.lengths[rows].clip(max=self.max_tokens)
         most = _PREDICTION_PLACES[self.dataset.device.type]
         groups = []
         while len(rows):
@@ -253,8 +267,15 @@ class SortedBatches:
         return groups
 
 
-def split_batch(inputs, y):
+def split_batch(inputs, y, max_tokens=None):
     """Split a training batch into parts that the device takes at once.
+
+    Parameters
+    ----------
+    inputs : dict of {str: Tensor}
+    y : Tensor
+    max_tokens : int or None, default=None
+        Most tokens of a row that the net has to find room for.
 
     Returns
     -------
@@ -262,6 +283,7 @@ def split_batch(inputs, y):
         Of inputs and labels; mostly the batch itself is the only one.
     """
     n_rows, length = inputs["ids"].shape
+    length = min(length, max_tokens or length)
     size = max(1, _TRAINING_PLACES[inputs["ids"].device.type] // length)
     return [
         (

@@ -13,7 +13,7 @@ class LSTMModule(nn.Module):
     """Embedding, recurrent layers, pooling over the real tokens, linear head.
 
     Beside this deep branch may stand a wide one, a linear classifier of words and
-    n-grams; the output is the mean of the two. It depends for each row on its tokens
+    n-grams; the output is a mean of the two. It depends for each row on its tokens
     alone, not on the padding behind them nor on the other rows.
 
     Parameters
@@ -50,11 +50,16 @@ class LSTMModule(nn.Module):
     segment_len : int or None, default=None
         Cut each review into segments of this many tokens, which the layers read
         independently, side by side; the pooling joins them again [3]_.
+    max_tokens : int or None, default=None
+        Most tokens of a review that the layers read: of a longer one the first quarter
+        of so many and the rest from its end [6]_. The wide branch reads it whole.
     ngram_range : tuple of (int, int) or None, default=None
         Lengths of the n-grams in the wide branch; None leaves it out. See
         `NgramClassifier`.
     ngram_buckets : int, default=2 ** 18
         Number of weights for each class that n-grams of two words and more share.
+    ngram_weight : float, default=0.5
+        Weight of the wide branch in the mean.
     sparse : bool, default=False
         Make sparse gradients for the embedding: faster for big tables, but not every
         optimizer takes them.
@@ -73,6 +78,8 @@ class LSTMModule(nn.Module):
        text classification", ACL 2015.
     .. [5] S. Merity, N. S. Keskar, R. Socher, "Regularizing and optimizing LSTM
        language models", ICLR 2018.
+    .. [6] C. Sun, X. Qiu, Y. Xu, X. Huang, "How to fine-tune BERT for text
+       classification?", CCL 2019, section 5.3.1.
 
     Examples
     --------
@@ -99,8 +106,10 @@ class LSTMModule(nn.Module):
         word_dropout: float = 0.0,
         weight_dropout: float = 0.0,
         segment_len: int | None = None,
+        max_tokens: int | None = None,
         ngram_range: tuple[int, int] | None = None,
         ngram_buckets: int = 2**18,
+        ngram_weight: float = 0.5,
         sparse: bool = False,
         sparse_ngrams: bool = False,
     ):
@@ -108,6 +117,8 @@ class LSTMModule(nn.Module):
         self.pooling = pooling
         self.word_dropout = word_dropout
         self.segment_len = segment_len
+        self.max_tokens = max_tokens
+        self.ngram_weight = ngram_weight
         self.embedding = nn.Embedding(
             n_tokens, embedding_dim, padding_idx=0, sparse=sparse
         )
@@ -158,7 +169,7 @@ class LSTMModule(nn.Module):
         """
         if self.wide is None:
             return self.deep(ids)
-        return (self.deep(ids) + self.wide(ids)) / 2
+        return self.mix(self.deep(ids), self.wide(ids))
 
     def deep(self, ids: Tensor, perturbation: Tensor | None = None) -> Tensor:
         """Return the logits of the branch with the recurrent layers.
@@ -169,13 +180,13 @@ class LSTMModule(nn.Module):
             Token ids, each row padded with 0 behind its tokens.
         perturbation : Tensor or None, default=None
             Is added to the word vectors, before their dropout; of shape (batch,
-            length, embedding_dim).
+            length after `shorten`, embedding_dim).
 
         Returns
         -------
         logits : Tensor of float32 of shape (batch, n_classes)
         """
-        ids = self._drop_words(ids)
+        ids = self._drop_words(self.shorten(ids))
         length = min(self.segment_len or ids.shape[1], ids.shape[1])
         n_segments = -(-ids.shape[1] // length)
         is_real = ids != 0  # (batch, length of the ids)
@@ -198,6 +209,29 @@ class LSTMModule(nn.Module):
         is_real = _join(is_real.unsqueeze(-1), n_segments)  # (time, batch, 1)
         pooled = self._pool(states, is_real, length)  # (batch, n_pooled)
         return self.head(self.dropout(pooled))  # (batch, n_classes)
+
+    def mix(self, deep: Tensor, wide: Tensor) -> Tensor:
+        """Return the weighted mean of what the branches return."""
+        return (1 - self.ngram_weight) * deep + self.ngram_weight * wide
+
+    def shorten(self, ids: Tensor) -> Tensor:
+        """Return what the recurrent layers read of each row: `max_tokens` at most.
+
+        Parameters
+        ----------
+        ids : Tensor of int32 or int64 of shape (batch, length)
+            Token ids, each row padded with 0 behind its tokens.
+
+        Returns
+        -------
+        ids : Tensor of int32 or int64 of shape (batch, shorter length)
+        """
+        if self.max_tokens is None or ids.shape[1] <= self.max_tokens:
+            return ids
+        places = torch.arange(self.max_tokens, device=ids.device)
+        n_left_out = ((ids != 0).sum(1, keepdim=True) - self.max_tokens).clamp(min=0)
+        is_tail = places >= -(-self.max_tokens // 4)
+        return ids.take_along_dim(places + n_left_out * is_tail, 1)
 
     def read(self, ids: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return what the first layer makes of each token, without any dropout.

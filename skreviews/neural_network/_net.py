@@ -83,7 +83,8 @@ class WeightedNet(NeuralNetClassifier):
         if "forward_iter" in vars(self):
             # An EpochScoring has put the outputs there that it saw in the epoch.
             return super().predict_proba(X)
-        groups = SortedBatches(X.to(self.device)).groups()
+        batches = SortedBatches(X.to(self.device), max_tokens=self.module_.max_tokens)
+        groups = batches.groups()
         if self.module_.training:  # to ask takes less time than to set
             self._set_training(False)
         n_threads = torch.get_num_threads() if X.device.type == "cpu" else 1
@@ -141,7 +142,7 @@ class WeightedNet(NeuralNetClassifier):
         self._set_training(True)
         inputs, y = batch
         steps = []
-        for part, part_y in split_batch(inputs, y):
+        for part, part_y in split_batch(inputs, y, self.module_.max_tokens):
             share = len(part_y) / len(y)
             y_pred = self._learn(part, part_y, share)
             loss = self.get_loss(y_pred, part_y, X=part) * share
@@ -155,20 +156,25 @@ class WeightedNet(NeuralNetClassifier):
 
         Each branch learns alone, from its own error: the mean of two that have learned
         to do without each other errs less often than what they would learn together.
+        A wide branch that needs no gradient has learned already.
         """
         module, ids = self.module_, inputs["ids"]
 
-        def learn(branch, *perturbation):
+        def learn(branch, ids, *perturbation):
             y_pred = self._compute(branch, ids, *perturbation)
-            (self.get_loss(y_pred, y, X=inputs) * share).backward()
+            if y_pred.requires_grad:
+                (self.get_loss(y_pred, y, X=inputs) * share).backward()
             return y_pred.detach()
 
-        learn_deep = partial(learn, module.deep)
+        short = module.shorten(ids)
+        learn_deep = partial(learn, module.deep, short)
         if self.adversarial:
-            y_pred = learn_twice(learn_deep, module.embedding, ids, self.adversarial)
+            y_pred = learn_twice(learn_deep, module.embedding, short, self.adversarial)
         else:
             y_pred = learn_deep()
-        return y_pred if module.wide is None else (y_pred + learn(module.wide)) / 2
+        if module.wide is None:
+            return y_pred
+        return module.mix(y_pred, learn(module.wide, ids))
 
     def _score(self, dataset, rows):
         inputs, _ = dataset.__getitems__(rows)

@@ -73,15 +73,28 @@ class NgramClassifier(nn.Module):
         -------
         logits : Tensor of float32 of shape (batch, n_classes)
         """
-        n_real = (ids != 0).sum(1, keepdim=True).clamp(min=1)  # (batch, 1)
+        rows, divisors = self.look_up(ids)
         sums = F.embedding_bag(
-            self._find_rows(ids.long()),
-            self.weight,
-            mode="sum",
-            padding_idx=0,
-            sparse=self.sparse,
+            rows, self.weight, mode="sum", padding_idx=0, sparse=self.sparse
         )
-        return sums / (n_real.sqrt() / 4) + self.bias  # (batch, n_classes)
+        return sums / divisors + self.bias  # (batch, n_classes)
+
+    def look_up(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return which weights each text sums up, and by what it divides the sum.
+
+        Parameters
+        ----------
+        ids : Tensor of int32 or int64 of shape (batch, length)
+            Token ids, each row padded with 0 behind its tokens.
+
+        Returns
+        -------
+        rows : Tensor of int64 of shape (batch, n_ngrams)
+            The row of each n-gram's weights; 0 for padding and repetitions.
+        divisors : Tensor of float32 of shape (batch, 1)
+        """
+        n_real = (ids != 0).sum(1, keepdim=True).clamp(min=1)  # (batch, 1)
+        return self._find_rows(ids.long()), n_real.sqrt() / 4
 
     def share(self, tokens: Tensor) -> Tensor:
         """Return what each token of one text adds to the logits.
@@ -113,7 +126,6 @@ class NgramClassifier(nn.Module):
         return shares
 
     def _find_rows(self, ids: Tensor) -> Tensor:
-        """Return the row of each n-gram's weights; 0 for padding and repetitions."""
         rows = self._hash_ngrams(ids)
         if not rows:
             return torch.zeros_like(ids[:, :1])

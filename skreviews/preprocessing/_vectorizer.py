@@ -31,10 +31,10 @@ from skreviews.preprocessing._texts import (
     to_offsets,
 )
 
-# "auto" covers this share of the training texts whole, and never more than the cap:
-# an LSTM's time grows with the length, and 400 tokens hold 90 % of the IMDb reviews.
+# "auto" covers this share of the training texts whole, and never more than the cap,
+# which keeps a single book among the texts from filling the memory with padding.
 _AUTO_SHARE = 0.99
-_AUTO_CAP = 400
+_AUTO_CAP = 2000
 
 # min_df="auto" is 1 for fewer texts than this, else 2: in small data sets a word of one
 # text may still tell its class, in big ones it takes room and is learned by heart.
@@ -63,7 +63,7 @@ class SequenceVectorizer(
         texts, else 2.
     max_len : 'auto' or int, default='auto'
         Length of the rows, in tokens. 'auto' takes the length that 99 % of the
-        training texts do not exceed, at most 400.
+        training texts do not exceed, at most 2,000.
     truncation : {'head_tail', 'head', 'tail'}, default='head_tail'
         Which tokens of a longer text are kept: the first, the last, or a quarter
         from the head and the rest from the tail, as reviews open with what they
