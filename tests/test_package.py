@@ -56,8 +56,9 @@ FLOORS = {
     "inspection": 3,
     "persistence": 3,
     "pretraining": 3,
-    "cli": 4,
-    "__main__": 5,
+    "scoring": 4,
+    "cli": 5,
+    "__main__": 6,
 }
 
 
