@@ -78,7 +78,8 @@ class CsvParser:
             except pa.ArrowInvalid:
                 pass
         rows, reasons, end = [], {}, 0
-        for fields, reason, end in _iter_rows(buffer, self.delimiter, is_last):
+        for fields, reason, stop in _iter_rows(buffer, self.delimiter, is_last):
+            end = stop
             if fields is not None and len(fields) != len(self.names):
                 n_fields = len(fields)
                 reason = f"{n_fields} fields where the header has {len(self.names)}"

@@ -133,6 +133,12 @@ class Journal:
             self._remove()
             return
         if before is not None and resume:
+            if not job["source"]:
+                raise ValueError(
+                    f"{self.folder} holds the parts of an unfinished run, and standard "
+                    "input cannot be taken up again. To start anew, pass resume=False "
+                    "or delete that folder."
+                )
             _check_same(before, job, self.folder)
             self._keep_parts(notes)
         else:
@@ -206,8 +212,8 @@ def _check_same(before, job, folder):
     for name, value in job.items():
         if before.get(name) != value:
             raise ValueError(
-                f"{folder} holds the parts of an unfinished run with another {name}: "
-                f"{_differ(before.get(name), value)}. To start anew, pass resume=False "
+                f"{folder} holds the parts of an unfinished run, and the {name} "
+                f"changed: {_differ(before.get(name), value)}. To start anew, pass resume=False "
                 "or delete that folder."
             )
 

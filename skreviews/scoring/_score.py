@@ -458,8 +458,6 @@ class _Stream:
 
 def _list_columns(text, id, columns):
     """Return the columns to read, each once, that of the texts first."""
-    if isinstance(columns, str):
-        raise ValueError(f"columns is the str {columns!r}: pass a list, [{columns!r}].")
     columns = list(columns)
     if repeated := [name for name in columns if columns.count(name) > 1]:
         raise ValueError(f"columns names {repeated[0]!r} more than once.")

@@ -1,4 +1,4 @@
-"""What is written: tables as bytes, one after the other, and all of them as one file."""
+"""What is written: tables as bytes, and the bytes of all of them as one file."""
 
 import gzip
 import json
