@@ -1,7 +1,9 @@
 """The command line, run as a user would."""
 
+import io
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -312,3 +314,104 @@ def test_train_saves_a_skr_file_where_its_name_asks_for_one(tmp_path):
     pd.DataFrame({"content": X, "score": y}).to_csv(tmp_path / "in.csv", index=False)
     assert _run("train", tmp_path / "in.csv", "--output", tmp_path / "m.skr") == 0
     assert load(tmp_path / "m.skr").predict(["good app"]).shape == (1,)
+
+
+def test_shared_options_may_stand_before_the_command_and_after_it(exported, capsys):
+    args = [exported / "m.joblib", exported / "reviews.csv"]
+    capsys.readouterr()
+    assert _run("evaluate", *args, "--seed", 3, "--device", "cpu") == 0
+    after = capsys.readouterr().out
+    assert _run("--seed", 3, "--device", "cpu", "evaluate", *args) == 0
+    assert capsys.readouterr().out == after
+    assert _run("evaluate", *args) == 0
+    assert capsys.readouterr().out != after
+
+
+def test_a_shared_option_that_a_command_does_not_take_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        _run("--seed", 3, "explain", "m.skr", "good")
+    assert stop.value.code == 2
+    assert "explain takes no --seed" in capsys.readouterr().err
+
+
+def test_quiet_prints_results_only(exported, tmp_path, capsys):
+    reviews, model, page = exported / "reviews.csv", exported / "m.joblib", "page.html"
+    capsys.readouterr()
+    assert _run("train", reviews, "-o", tmp_path / "m.skr", "--quiet") == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("Trained on 240 reviews, tested on 60.\nAccuracy: ")
+    assert "Saved" not in shown.out and shown.err == ""
+    assert _run("-q", "explain", model, "good", "--html", tmp_path / page) == 0
+    assert "Saved" not in capsys.readouterr().out
+    assert _run("evaluate", model, reviews, "--html", tmp_path / page, "-q") == 0
+    assert "Saved" not in capsys.readouterr().out
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_progress_bar_is_for_terminals_alone(exported, tmp_path, monkeypatch, capsys):
+    args = ("train", exported / "reviews.csv", "-o", tmp_path / "m.skr")
+    assert _run(*args) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    assert _run(*args) == 0
+    assert "it/s" in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError("wrong"), 2),
+        (KeyError("wrong"), 2),
+        (FileNotFoundError("wrong"), 2),
+        (PermissionError("wrong"), 2),
+        (OSError(28, "wrong: no space left"), 1),
+        (MemoryError("wrong"), 1),
+        (RuntimeError("wrong:\nthe GPU"), 1),
+        (ImportError("wrong"), 1),
+    ],
+)
+def test_wrong_input_exits_with_2_and_a_failure_with_1(
+    error, code, monkeypatch, capsys
+):
+    def fail(**kwargs):
+        raise error
+
+    monkeypatch.setattr("skreviews.load_app_reviews", fail, raising=False)
+    assert _run("train") == code
+    shown = capsys.readouterr().err
+    assert "wrong" in shown and shown.count("\n") == 1
+
+
+def test_a_reader_that_stops_reading_is_no_error(exported):
+    run = subprocess.Popen(
+        [sys.executable, "-m", "skreviews", "explain", exported / "m.joblib", "good"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    run.stdout.close()
+    assert run.stderr.read() == b""
+    run.stderr.close()
+    assert run.wait() == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT")
+def test_ctrl_c_in_training_leaves_no_file(exported, tmp_path):
+    run = subprocess.Popen(
+        [sys.executable, "-u", "-m", "skreviews", "train", "--output", "m.skr"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in run.stdout:
+        if line.lstrip().startswith("1 "):  # the first epoch is over
+            break
+    run.send_signal(signal.SIGINT)
+    _, shown = run.communicate()
+    assert run.returncode == 130
+    assert shown == "skreviews train: interrupted\n"
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
-"""The door for model files, shared by the commands."""
+"""The door for model files, in and out, shared by the commands."""
 
 import skreviews
+from skreviews._files import write_whole
 
 
 def open_model(path, device):
@@ -43,3 +44,13 @@ def open_model(path, device):
     except TypeError as error:
         raise ValueError(f"{path}: {error}") from None
     return pipe.set_params(**{f"{lstm}__device": device})
+
+
+def save_model(pipe, path):
+    """Save a fitted pipeline as a ``.skr`` or, by any other name, with joblib."""
+    import joblib
+
+    if path.suffix == ".skr":
+        skreviews.save(pipe, path)
+    else:
+        write_whole(path, lambda name: joblib.dump(pipe, name))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import skreviews
 from skreviews._files import check_folder, write_whole
+from skreviews.cli._model import save_model
 from skreviews.cli._options import add_column_options, add_shared_options
 
 
@@ -68,8 +69,11 @@ def run(args):
         lstm__validation_fraction=share,
     )
     pipe.fit(X[~in_test], y[~in_test])
-
     y_test, y_pred = y[in_test], pipe.predict(X[in_test])
+    # Before the report, which may go to a `head` that stops reading.
+    _plot_training(pipe, plot)
+    save_model(pipe, args.output)
+
     if not args.quiet:
         print()
     print(f"Trained on {(~in_test).sum():,} reviews, tested on {in_test.sum():,}.")
@@ -77,20 +81,8 @@ def run(args):
     print(classification_report(y_test, y_pred, labels=pipe.classes_, zero_division=0))
     print("Confusion matrix (rows: true, columns: predicted)")
     print(_to_table(confusion_matrix(y_test, y_pred, labels=pipe.classes_), pipe))
-    _plot_training(pipe, plot)
-    save_model(pipe, args.output)
     if not args.quiet:
         print(f"\nSaved the model as {args.output} and the plot of its loss as {plot}.")
-
-
-def save_model(pipe, path):
-    """Save a fitted pipeline as ``.skr`` or, by any other name, with joblib."""
-    import joblib
-
-    if path.suffix == ".skr":
-        skreviews.save(pipe, path)
-    else:
-        write_whole(path, lambda name: joblib.dump(pipe, name))
 
 
 def _hold_out(X, y, seed):
