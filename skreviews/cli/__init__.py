@@ -6,10 +6,10 @@ import sys
 import warnings
 
 import skreviews
-from skreviews.cli import _evaluate, _explain, _score, _train
+from skreviews.cli import _evaluate, _explain, _info, _score, _train
 from skreviews.cli._options import add_shared_options, fill_shared_options
 
-_COMMANDS = (_train, _evaluate, _score, _explain)
+_COMMANDS = (_train, _evaluate, _score, _explain, _info)
 _EXIT_CODES = """\
 exit codes:
   0    done
