@@ -286,7 +286,7 @@ def test_the_module_runs_and_answers_for_help():
     run = [sys.executable, "-m", "skreviews"]
     shown = subprocess.run([*run, "--version"], capture_output=True, text=True)
     assert shown.stdout.strip() == f"skreviews {__version__}"
-    for command in ("train", "score", "explain"):
+    for command in ("train", "search", "evaluate", "score", "explain", "info"):
         shown = subprocess.run(
             [*run, command, "--help"], capture_output=True, text=True
         )
@@ -415,3 +415,23 @@ def test_ctrl_c_in_training_leaves_no_file(exported, tmp_path):
     assert run.returncode == 130
     assert shown == "skreviews train: interrupted\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_commands_and_options(shell, capsys):
+    pytest.importorskip("shtab")
+    with pytest.raises(SystemExit) as stop:
+        _run("--print-completion", shell)
+    assert not stop.value.code
+    shown = capsys.readouterr().out
+    for word in ("evaluate", "search", "--validation-fraction", "--json"):
+        assert word.lstrip("-") in shown
+
+
+def test_completion_says_what_it_needs(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    with pytest.raises(SystemExit) as stop:
+        _run("--print-completion", "bash")
+    assert stop.value.code == 1
+    shown = capsys.readouterr().err
+    assert "pip install 'skreviews[completion]'" in shown and shown.count("\n") == 1

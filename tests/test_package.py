@@ -56,6 +56,7 @@ FLOORS = {
     "inspection": 3,
     "persistence": 3,
     "pretraining": 3,
+    "search": 3,
     "cli": 4,
     "__main__": 5,
 }

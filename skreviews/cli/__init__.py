@@ -1,4 +1,4 @@
-"""The command line: train a model, evaluate it, score and explain reviews with it."""
+"""The command line: one file for each command."""
 
 import argparse
 import os
@@ -6,10 +6,11 @@ import sys
 import warnings
 
 import skreviews
-from skreviews.cli import _evaluate, _explain, _info, _score, _train
+from skreviews.cli import _evaluate, _explain, _info, _score, _search, _train
+from skreviews.cli._completion import PrintCompletion
 from skreviews.cli._options import add_shared_options, fill_shared_options
 
-_COMMANDS = (_train, _evaluate, _score, _explain, _info)
+_COMMANDS = (_train, _search, _evaluate, _score, _explain, _info)
 _EXIT_CODES = """\
 exit codes:
   0    done
@@ -96,6 +97,12 @@ def make_parser():
     parser.add_argument(
         "--version", action="version", version=f"skreviews {skreviews.__version__}"
     )
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        help="print what completes commands and options in this shell: bash, zsh or "
+        "tcsh (needs skreviews[completion])",
+    )
     add_shared_options(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:
@@ -104,4 +111,4 @@ def make_parser():
 
 
 def _print_warning(message, category, *args, **kwargs):
-    print(f"warning: {message}", file=sys.stderr)
+    print("warning:", " ".join(str(message).split()), file=sys.stderr)
