@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+import warnings
 from difflib import get_close_matches
 from numbers import Integral
 from pathlib import Path
@@ -12,7 +13,7 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold
-from sklearn.utils import check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from tqdm.auto import tqdm
 
 from skreviews.metrics import (
@@ -68,7 +69,8 @@ def run_search(config, X, y, *, device="auto", random_state=None, progress=False
     ------
     ValueError
         If the config has a key or a parameter that is unknown, or a value out of its
-        range, if the score is not defined for these labels, or if no fit has a score.
+        range, if the score is not defined for these labels, if `X` and `y` have other
+        lengths, or if no fit has a score.
 
     See Also
     --------
@@ -84,13 +86,14 @@ def run_search(config, X, y, *, device="auto", random_state=None, progress=False
     ...     "pipeline": {"lstm__max_epochs": 1, "lstm__ngram_buckets": 64},
     ...     "grid": {"lstm__hidden_size": [2, 4]},
     ... }
-    >>> search = run_search(config, *make_reviews(60, random_state=0), random_state=0)
+    >>> search = run_search(config, *make_reviews(100, random_state=0), random_state=0)
     >>> tabulate_results(search).columns.tolist()
     ['rank', 'mean', 'std', 'seconds', 'lstm__hidden_size']
     """
     check_config(config)
     texts = pd.Series(check_texts(X).to_pylist(), dtype=object)
     labels = np.asarray(y)
+    check_consistent_length(texts, labels)
     scorer = _find_scorer(config)
     _check_scorer(scorer, labels)
     seed = check_random_state(random_state).randint(2**31 - 1)
@@ -229,7 +232,7 @@ def check_config(config):
 def _check_names(kind, names, known):
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=3)
+            close = get_close_matches(str(name), known, n=3)
             close = close or [item for item in known if item.endswith(f"__{name}")]
             hint = f" Did you mean {' or '.join(close)}?" if close else ""
             raise ValueError(f"the {kind} {name!r} is unknown.{hint}")
@@ -272,7 +275,9 @@ def _find_scorer(config):
 def _check_scorer(scorer, y):
     """Raise if the score is not defined for such labels, before anything is fitted."""
     X = np.zeros((len(y), 1))
-    scorer(DummyClassifier().fit(X, y), X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what a dummy never predicts
+        scorer(DummyClassifier().fit(X, y), X, y)
 
 
 def _fold(texts, y, n_folds, seed):

@@ -96,7 +96,7 @@ def test_a_grid_scores_what_cross_validation_scores():
 
 
 def test_random_draws_from_lists_and_ranges_within_their_ends():
-    X, y = make_reviews(60, random_state=0)
+    X, y = make_reviews(100, random_state=0)
     config = {
         "cv": 2,
         "n_iter": 4,
@@ -176,13 +176,15 @@ def test_what_a_config_gets_wrong_is_named_before_any_work(
 
 
 def test_a_score_that_these_labels_do_not_have_is_refused_before_any_fit():
-    X, y = make_reviews(60, random_state=0)
+    X, y = make_reviews(100, random_state=0)
     config = {"cv": 2, "grid": {"lstm__hidden_size": [2]}}
     words = np.where(y > 3, "good", "bad")
     with pytest.raises(ValueError, match="no number"):
         run_search(config | {"scoring": "quadratic_weighted_kappa"}, X, words)
     with pytest.raises(ValueError, match="multiclass"):
         run_search(config | {"scoring": "f1"}, X, y)
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        run_search(config, X, y[:-1])
 
 
 def test_a_config_has_a_name_that_tells_its_kind(tmp_path):
@@ -190,4 +192,7 @@ def test_a_config_has_a_name_that_tells_its_kind(tmp_path):
         read_config(tmp_path / "s.yaml")
     (tmp_path / "s.json").write_text("[]")
     with pytest.raises(ValueError, match="a table of keys"):
+        read_config(tmp_path / "s.json")
+    (tmp_path / "s.json").write_text('{"scoring": 1, "grid": {"lstm__lr": [1]}}')
+    with pytest.raises(ValueError, match="the score 1 is unknown"):
         read_config(tmp_path / "s.json")

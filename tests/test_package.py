@@ -54,9 +54,9 @@ FLOORS = {
     "neural_network": 1,
     "pipeline": 2,
     "inspection": 3,
+    "search": 3,
     "persistence": 3,
     "pretraining": 3,
-    "search": 3,
     "cli": 4,
     "__main__": 5,
 }
