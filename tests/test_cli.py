@@ -284,7 +284,7 @@ def test_the_module_runs_and_answers_for_help():
     run = [sys.executable, "-m", "skreviews"]
     shown = subprocess.run([*run, "--version"], capture_output=True, text=True)
     assert shown.stdout.strip() == f"skreviews {__version__}"
-    for command in ("train", "score", "explain"):
+    for command in ("train", "search", "evaluate", "score", "explain", "info"):
         shown = subprocess.run(
             [*run, command, "--help"], capture_output=True, text=True
         )

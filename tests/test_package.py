@@ -54,6 +54,7 @@ FLOORS = {
     "neural_network": 1,
     "pipeline": 2,
     "inspection": 3,
+    "search": 3,
     "persistence": 3,
     "pretraining": 3,
     "scoring": 4,
