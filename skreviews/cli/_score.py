@@ -1,8 +1,9 @@
-"""score: add predictions and probabilities to a file of reviews."""
+"""score: predict the labels of a file of reviews, of whatever size."""
 
-from pathlib import Path
+import json
+import sys
 
-from skreviews._files import check_folder, write_whole
+import skreviews
 from skreviews.cli._model import open_model
 from skreviews.cli._options import (
     add_column_options,
@@ -10,21 +11,92 @@ from skreviews.cli._options import (
     add_shared_options,
 )
 
+_FORMATS = ["csv", "tsv", "jsonl", "parquet"]
+
 
 def add_parser(commands):
     """Add the command to the others."""
     parser = commands.add_parser(
         "score",
         help="predict the labels of reviews",
-        description="Add the columns 'prediction' and 'proba_<label>' to a file. A row "
-        "without a text keeps them empty.",
-        epilog="example: python -m skreviews score model.joblib reviews.csv -o out.csv",
+        description="Write a row with 'prediction', 'proba_<label>' and 'status' for "
+        "each row of a file. A run that was cut off goes on where it was; until it is "
+        "done, its parts stand in TARGET.journal.",
+        epilog="example: python -m skreviews score model.skr reviews.csv -o out.csv "
+        "--id reviewId",
     )
     add_model_argument(parser)
-    parser.add_argument("file", metavar="FILE", help="CSV, TSV, JSONL or Parquet")
+    parser.add_argument(
+        "file",
+        metavar="SOURCE",
+        help="CSV, TSV or JSONL (each also .gz or .zst) or Parquet; a folder of "
+        "Parquet, a pattern in quotes, or - for standard input",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="TARGET",
+        help="a file, named likewise; a folder, as parts/, for Parquet; or - for "
+        "standard output. What is there already is not overwritten",
+    )
     add_column_options(parser, target=False)
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="CSV", help="a CSV file"
+        "--id",
+        metavar="COLUMN",
+        help="column to write in place of 'row', the number of the row",
+    )
+    parser.add_argument(
+        "--columns",
+        nargs="*",
+        metavar="COLUMN",
+        help="columns to carry along (default: that of the texts; none if no name "
+        "follows)",
+    )
+    parser.add_argument(
+        "--batch-rows",
+        default=20_000,
+        type=int,
+        metavar="ROWS",
+        help="rows at once; fewer take less memory (default: 20000)",
+    )
+    parser.add_argument(
+        "--jobs",
+        default=1,
+        type=int,
+        metavar="N",
+        help="processes with one thread each, -1 for all cores (default: 1, this "
+        "process with all of its threads)",
+    )
+    parser.add_argument(
+        "--no-resume",
+        action="store_true",
+        help="throw away what an earlier run has done",
+    )
+    parser.add_argument(
+        "--source-format",
+        choices=_FORMATS,
+        help="where the name does not tell it (standard input: csv)",
+    )
+    parser.add_argument(
+        "--target-format", choices=_FORMATS, help="likewise, of the target"
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=["record", "raise"],
+        default="record",
+        help="whether an unreadable row gets that status or stops the run (default: "
+        "record)",
+    )
+    parser.add_argument(
+        "--raw-formulas",
+        action="store_true",
+        help="in CSV, leave texts alone that a spreadsheet would run",
+    )
+    parser.add_argument(
+        "--log-json",
+        action="store_true",
+        help="report on standard error, a JSON object a line, in place of a bar",
     )
     add_shared_options(parser, ["device", "quiet"])
     parser.set_defaults(run=run)
@@ -32,31 +104,26 @@ def add_parser(commands):
 
 def run(args):
     """Score the file."""
-    import pandas as pd
+    summary = skreviews.score_file(
+        open_model(args.model, args.device),
+        args.file,
+        args.output,
+        text=args.text,
+        id=args.id,
+        columns=[args.text] if args.columns is None else args.columns,
+        batch_rows=args.batch_rows,
+        n_jobs=args.jobs,
+        resume=not args.no_resume,
+        progress=not (args.quiet or args.log_json),
+        on_error=args.on_error,
+        escape_formulas=not args.raw_formulas,
+        source_format=args.source_format,
+        target_format=args.target_format,
+        log=_log if args.log_json else None,
+    )
+    if not args.quiet and not args.log_json:
+        print(summary, file=sys.stderr if args.output == "-" else sys.stdout)
 
-    from skreviews.datasets._readers import read_table
-    from skreviews.neural_network._objective import decide
 
-    check_folder(args.output)
-    frame = read_table(Path(args.file), [args.text], others=True).to_pandas()
-    pipe = open_model(args.model, args.device)
-    columns = ["prediction", *(f"proba_{label}" for label in pipe.classes_)]
-    if taken := [name for name in columns if name in frame]:
-        raise ValueError(
-            f"{args.file} has the column {taken[0]!r} already: rename or drop it."
-        )
-    texts = frame[args.text]
-    has_text = texts.notna() & (texts.astype(str).str.strip() != "")
-    scores = pd.DataFrame(index=frame.index, columns=columns)
-    if has_text.any():
-        proba = pipe.predict_proba(texts[has_text])
-        labels = decide(proba, pipe.classes_, pipe.steps[-1][1].decision)
-        scores.loc[has_text, "prediction"] = labels
-        scores.loc[has_text, columns[1:]] = proba
-    frame = frame.join(scores)
-    write_whole(args.output, lambda path: frame.to_csv(path, index=False))
-    if not args.quiet:
-        print(
-            f"Scored {has_text.sum():,} of {len(frame):,} reviews "
-            f"({(~has_text).sum():,} without a text) into {args.output}."
-        )
+def _log(event):
+    print(json.dumps(event), file=sys.stderr, flush=True)

@@ -213,8 +213,8 @@ def _check_same(before, job, folder):
         if before.get(name) != value:
             raise ValueError(
                 f"{folder} holds the parts of an unfinished run, and the {name} "
-                f"changed: {_differ(before.get(name), value)}. To start anew, pass resume=False "
-                "or delete that folder."
+                f"changed: {_differ(before.get(name), value)}. To start anew, pass "
+                "resume=False or delete that folder."
             )
 
 
