@@ -24,6 +24,7 @@ _PUBLIC = {
     "evaluate": "inspection",
     "explain": "inspection",
     "fetch_imdb": "datasets",
+    "iter_scores": "scoring",
     "label_report": "inspection",
     "load": "persistence",
     "load_app_reviews": "datasets",
@@ -33,6 +34,7 @@ _PUBLIC = {
     "pretrain": "pretraining",
     "read_reviews": "datasets",
     "save": "persistence",
+    "score_file": "scoring",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

@@ -28,7 +28,8 @@ def make_review_pipeline(
     random_state : int, RandomState instance or None, default=None
         Seed of the resampler and of the LSTM.
     verbose : int, default=0
-        1 shows a progress bar and a line for each epoch.
+        1 shows a line for each epoch and, on a terminal or in a notebook, a progress
+        bar.
     memory : str, joblib.Memory or None, default=None
         Where the fitted steps before the LSTM are cached. Give a `random_state` then:
         a cached resampling would else be the same for every fit.

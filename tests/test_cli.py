@@ -1,5 +1,6 @@
 """The command line, run as a user would."""
 
+import json
 import os
 import re
 import subprocess
@@ -114,8 +115,10 @@ def test_score_keeps_every_row_and_column(exported, tmp_path, capsys):
     frame.loc[7, "content"] = np.nan
     frame.to_csv(tmp_path / "in.csv", index=False)
     out = tmp_path / "scored.csv"
-    assert _run("score", exported / "m.joblib", tmp_path / "in.csv", "-o", out) == 0
-    assert "299 of 300 reviews (1 without a text)" in capsys.readouterr().out
+    args = (exported / "m.joblib", tmp_path / "in.csv", "-o", out)
+    assert _run("score", *args, "--id", "id", "--columns", "content", "score") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Scored 300 rows in ") and "1 missing" in shown
     scored = pd.read_csv(out)
     assert list(scored["id"]) == list(range(300))
     assert scored["content"][5] == 'Two\nlines, "quoted"'
@@ -145,15 +148,15 @@ def test_score_keeps_every_row_and_column(exported, tmp_path, capsys):
             "the folder .*no is not",
         ),
         (
-            ["score", "nothing.joblib", "{folder}/reviews.csv", "-o", "x"],
+            ["score", "nothing.joblib", "{folder}/reviews.csv", "-o", "x.csv"],
             "is not there",
         ),
         (
-            ["score", "{folder}/reviews.csv", "{folder}/reviews.csv", "-o", "x"],
+            ["score", "{folder}/reviews.csv", "{folder}/reviews.csv", "-o", "x.csv"],
             "no model",
         ),
         (
-            ["score", "{folder}/m.joblib", "{folder}/reviews.csv", "-o", "x"]
+            ["score", "{folder}/m.joblib", "{folder}/reviews.csv", "-o", "x.csv"]
             + ["--text", "contnt"],
             "Did you mean 'content'",
         ),
@@ -183,7 +186,8 @@ def test_score_reads_all_that_train_reads(exported, tmp_path):
     scored = []
     for name in ("a.csv", "b.tsv.gz", "c.jsonl", "d.parquet"):
         out = tmp_path / f"{name}.csv"
-        assert _run("score", exported / "m.joblib", tmp_path / name, "-o", out) == 0
+        args = ("-o", out, "--columns", "big", "content")
+        assert _run("score", exported / "m.joblib", tmp_path / name, *args) == 0
         scored.append(pd.read_csv(out, dtype=str))
         assert scored[-1]["big"].eq("12345678901234567890").all()
         assert scored[-1].equals(scored[0])
@@ -212,9 +216,24 @@ def test_a_broken_archive_is_an_error_in_one_line(exported, tmp_path, capsys):
 
 def test_a_scored_file_is_not_scored_over(exported, tmp_path, capsys):
     once, twice = tmp_path / "once.csv", tmp_path / "twice.csv"
-    _run("score", exported / "m.joblib", exported / "reviews.csv", "-o", once)
-    assert _run("score", exported / "m.joblib", once, "-o", twice) == 2
-    assert "has the column 'prediction' already" in capsys.readouterr().err
+    args = (exported / "m.joblib", exported / "reviews.csv", "-o", once)
+    assert _run("score", *args) == 0
+    assert _run("score", *args) == 2
+    assert "is there already, and is not overwritten" in capsys.readouterr().err
+    args = (exported / "m.joblib", once, "-o", twice, "--columns", "prediction")
+    assert _run("score", *args) == 2
+    assert "has the column 'prediction', which is also" in capsys.readouterr().err
+
+
+def test_score_reports_as_json_and_writes_to_standard_output(exported, capfdbinary):
+    args = (exported / "m.joblib", exported / "reviews.csv", "-o", "-")
+    options = ("--log-json", "--batch-rows", 100, "--target-format", "jsonl")
+    assert _run("score", *args, *options, "--columns") == 0
+    out, err = capfdbinary.readouterr()
+    assert [json.loads(line)["rows"] for line in err.splitlines()] == [100, 200, 300]
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["row"] for row in rows] == list(range(300))
+    assert "content" not in rows[0]
 
 
 def test_a_file_without_any_text_keeps_its_rows(exported, tmp_path):
@@ -222,7 +241,8 @@ def test_a_file_without_any_text_keeps_its_rows(exported, tmp_path):
         tmp_path / "in.csv", index=False
     )
     out = tmp_path / "out.csv"
-    assert _run("score", exported / "m.joblib", tmp_path / "in.csv", "-o", out) == 0
+    args = ("-o", out, "--columns", "n")
+    assert _run("score", exported / "m.joblib", tmp_path / "in.csv", *args) == 0
     scored = pd.read_csv(out)
     assert list(scored["n"]) == [1, 2] and scored["prediction"].isna().all()
 
@@ -284,7 +304,7 @@ def test_the_module_runs_and_answers_for_help():
     run = [sys.executable, "-m", "skreviews"]
     shown = subprocess.run([*run, "--version"], capture_output=True, text=True)
     assert shown.stdout.strip() == f"skreviews {__version__}"
-    for command in ("train", "score", "explain"):
+    for command in ("train", "search", "evaluate", "score", "explain", "info"):
         shown = subprocess.run(
             [*run, command, "--help"], capture_output=True, text=True
         )
@@ -302,7 +322,7 @@ def test_a_skr_file_does_what_a_joblib_file_does(exported, tmp_path, capsys):
     assert _run("explain", tmp_path / "m.skr", "good app") == 0
     (tmp_path / "m.skr").write_bytes(b"broken")
     capsys.readouterr()
-    assert _run("score", tmp_path / "m.skr", texts, "-o", outs[0]) == 2
+    assert _run("score", tmp_path / "m.skr", texts, "-o", tmp_path / "c.csv") == 2
     shown = capsys.readouterr().err
     assert "m.skr cannot be loaded" in shown and shown.count("\n") == 1
 

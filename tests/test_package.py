@@ -54,10 +54,12 @@ FLOORS = {
     "neural_network": 1,
     "pipeline": 2,
     "inspection": 3,
+    "search": 3,
     "persistence": 3,
     "pretraining": 3,
-    "cli": 4,
-    "__main__": 5,
+    "scoring": 4,
+    "cli": 5,
+    "__main__": 6,
 }
 
 

@@ -4,11 +4,13 @@ import hashlib
 import io
 import json
 import pickle
+import re
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -40,6 +42,7 @@ from skreviews import (
     save,
 )
 from skreviews.neural_network import LSTMModule
+from skreviews.persistence import describe
 from skreviews.persistence._weights import find_shapes
 
 SMALL = {
@@ -416,6 +419,11 @@ def _forge(saved, manifest=None, **changes):
             parts[name] = json.dumps(change(value) or value).encode()
         else:
             parts["weights.safetensors"] = change(parts["weights.safetensors"])
+    return _seal(parts, manifest)
+
+
+def _seal(parts, manifest=None):
+    """Return a file of the parts, whose checksums are right."""
     about = json.loads(parts["manifest.json"])
     about["sha256"] = {
         name: hashlib.sha256(part).hexdigest()
@@ -643,8 +651,8 @@ def _mutate(data, random):
     """Flip bits, cut out, swap, repeat, zero, or inflate parts of a file."""
     data = bytearray(data)
     # Half of the changes hit the headers of the zip, the rest any place.
-    marks = [i for i in range(len(data) - 3) if data[i : i + 2] == b"PK"]
-    if random.random() < 0.5:
+    marks = [found.start() for found in re.finditer(b"PK", data[:-2])]
+    if marks and random.random() < 0.5:
         start = int(random.choice(marks)) + int(random.integers(46))
     else:
         start = int(random.integers(len(data)))
@@ -679,6 +687,8 @@ def test_a_mutated_file_is_refused_or_gives_the_very_same(
     n_refused = 0
     for _ in range(200):
         path.write_bytes(_mutate(saved, random))
+        with suppress(SkreviewsFileError):
+            describe(path)
         try:
             loaded = load(path, device="cpu")
         except SkreviewsFileError:
@@ -688,12 +698,131 @@ def test_a_mutated_file_is_refused_or_gives_the_very_same(
     assert n_refused > 150
 
 
+def test_no_mutated_file_takes_more_than_twice_the_memory_or_runs_code(
+    reviews, tmp_path
+):
+    # Large tables, beside which all else is small: 1.3 MB in 2 tensors.
+    path = tmp_path / "m.skr"
+    save(_make(*reviews, lstm={"ngram_buckets": 2**16}), path)
+    honest = path.read_bytes()
+    _find_peak(path)  # what it imports, and caches, it does once
+    need, _ = _find_peak(path)
+    assert need > len(honest)
+    random = np.random.default_rng(1)
+    parts = _parts_of(honest)
+    for number in range(400):
+        if number < 200:
+            path.write_bytes(_mutate(honest, random))
+        else:  # by someone who gets the checksums right
+            name = str(random.choice(PARTS[1:4]))
+            path.write_bytes(_seal(parts | {name: _mutate(parts[name], random)}))
+        peak, events = _find_peak(path)
+        assert peak <= 2 * need
+        assert events == []
+
+
+# What Python tells of the running of code; a file is opened besides.
+_CODE = ("compile", "exec", "import", "pickle.", "marshal.", "os.system")
+_CODE += ("subprocess.", "ctypes.", "code.")
+_heard = None
+
+
+def _hear(event, args):
+    if _heard is not None and event.startswith(_CODE):
+        _heard.append((event, args))
+
+
+sys.addaudithook(_hear)  # for good: there is no way to take one away
+
+
+def _find_peak(path):
+    """Return the most memory that a load has at once, and what code it has run."""
+    global _heard
+    _heard = []
+    tracemalloc.start()
+    try:
+        load(path, device="cpu")
+    except SkreviewsFileError:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        heard, _heard = _heard, None
+    return peak, heard
+
+
 def test_a_device_that_is_not_there_is_refused(saved, tmp_path):
     (tmp_path / "m.skr").write_bytes(saved)
     with pytest.raises(ValueError, match="device='tpu'"):
         load(tmp_path / "m.skr", device="tpu")
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.skr")
+
+
+# What describe tells.
+
+
+def test_describe_tells_what_is_in_the_file(pipe, saved, tmp_path):
+    path = tmp_path / "m.skr"
+    path.write_bytes(saved)
+    about = describe(path)
+    assert about["bytes"] == len(saved)
+    assert about["sha256"] == hashlib.sha256(saved).hexdigest()
+    assert about["format_version"] == 1
+    assert about["labels"] == [1, 2, 3, 4, 5]
+    assert about["n_words"] == len(pipe["vectorize"].vocabulary_)
+    assert about["max_len"] == pipe["vectorize"].max_len_
+    weights = pipe["lstm"].net_.module_.parameters()
+    assert about["n_weights"] == sum(weight.numel() for weight in weights)
+    assert about["steps"]["clean"] == {"class": "skreviews.TextCleaner", "params": {}}
+    assert about["steps"]["lstm"]["params"] == SMALL
+    assert about["training"]["rows"] > 0 and "torch" in about["versions"]
+    assert about["parts"] == {
+        name: len(part)
+        for name, part in _parts_of(saved).items()
+        if name != "manifest.json"
+    }
+    assert about["card"] == model_card(pipe)
+    assert json.loads(json.dumps(about)) == about
+
+
+def test_describe_writes_any_parameter_so_that_json_can_hold_it(reviews, tmp_path):
+    pipe = _make(
+        *reviews,
+        clean__stop_words=["the", "a"],
+        vectorize__vocabulary=["good", "bad"],
+        vectorize__dtype=np.int64,
+        resample=TextResampler(RandomOverSampler(random_state=0)),
+        lstm={"class_weight": {1: 2.0}, "word_dropout": 0.5},
+    )
+    save(pipe, tmp_path / "m.skr", embeddings="int8")
+    about = describe(tmp_path / "m.skr")
+    assert json.loads(json.dumps(about, allow_nan=False)) == about
+    assert about["steps"]["vectorize"]["params"] == {
+        "dtype": "int64",
+        "vocabulary": "2 words",
+    }
+    assert "RandomOverSampler" in about["steps"]["resample"]["params"]["sampler"]
+    weights = pipe["lstm"].net_.module_.parameters()
+    assert about["n_weights"] == sum(weight.numel() for weight in weights)
+    assert about["embeddings"] == "int8"
+
+
+def test_describe_refuses_what_is_not_as_it_should_be(saved, tmp_path):
+    path = tmp_path / "m.skr"
+    for data in (
+        b"no model",
+        saved[:-100],
+        _forge(saved, {"training": {"rows": []}}),
+        _forge(saved, params=lambda params: params | {"max_len": []}),
+        _forge(saved, params=lambda params: params | {"labels": {}}),
+        _forge(saved, words=lambda words: [1, 2]),
+        _forge(saved, weights=lambda data: b"\xff" * 8),
+        _forge(saved, weights=lambda data: (9).to_bytes(8, "little") + b'{"a": "b"}'),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(SkreviewsFileError, match="m.skr cannot be read"):
+            describe(path)
 
 
 # The card.

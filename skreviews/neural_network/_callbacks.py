@@ -1,11 +1,12 @@
-"""Callbacks: the rate's schedule, the weights' average, early stopping, freezing."""
+"""Callbacks: the rate's schedule, the weights' average, early stopping, and others."""
 
 import math
+import sys
 from functools import partial
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, ProgressBar
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 # Share of the steps in which the learning rate rises; in the rest it falls to zero.
@@ -127,3 +128,13 @@ class _Freezer(Callback):
 
     def on_train_end(self, net, **kwargs):
         net.module_.embedding.weight.requires_grad_(True)
+
+
+def make_progress_bars():
+    """Return a list with the bar of each epoch; an empty one where nobody watches.
+
+    A log file would keep every state of the bar.
+    """
+    bar = ProgressBar()
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return [bar] if is_terminal or bar.in_ipynb() else []

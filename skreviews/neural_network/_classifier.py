@@ -13,7 +13,7 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
-from skorch.callbacks import Callback, ProgressBar
+from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 from skorch.history import History
 
@@ -21,6 +21,7 @@ from skreviews.neural_network._callbacks import (
     WeightAverage,
     make_early_stopping,
     make_freezer,
+    make_progress_bars,
     make_schedule,
 )
 from skreviews.neural_network._class_weight import weigh_classes
@@ -268,7 +269,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         precision are bit-equal.
         The global random generators of torch are left as they were.
     verbose : int, default=0
-        1 shows a progress bar and a line for each epoch.
+        1 shows a line for each epoch and, on a terminal or in a notebook, a progress
+        bar.
 
     Attributes
     ----------
@@ -823,7 +825,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if freeze := choose_freeze(self.freeze_embeddings, vectors, max_epochs):
             callbacks.append(make_freezer(freeze))
         if self.verbose:
-            callbacks.append(ProgressBar())
+            callbacks += make_progress_bars()
         params = {
             "criterion": CRITERIA[self.objective],
             "criterion__reduction": "none",

@@ -2,7 +2,8 @@
 
 from skreviews.persistence._archive import SkreviewsFileError
 from skreviews.persistence._card import model_card
+from skreviews.persistence._describe import describe
 from skreviews.persistence._load import load
 from skreviews.persistence._save import save
 
-__all__ = ["SkreviewsFileError", "load", "model_card", "save"]
+__all__ = ["SkreviewsFileError", "describe", "load", "model_card", "save"]

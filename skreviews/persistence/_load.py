@@ -86,7 +86,7 @@ def read_pipeline(path, device):
     """Return the pipeline of a file; errors do not name the file."""
     manifest, parts = read_parts(path)
     params = from_json(PARAMS, parts[PARAMS])
-    words = _check_words(from_json(VOCABULARY, parts[VOCABULARY]))
+    words = check_words(from_json(VOCABULARY, parts[VOCABULARY]))
     try:
         if list_classes(params) != manifest["classes"]:
             raise ValueError("the manifest lists other classes")
@@ -100,7 +100,8 @@ def read_pipeline(path, device):
         ) from error
 
 
-def _check_words(words):
+def check_words(words):
+    """Return the vocabulary as a tuple, or raise if it is none."""
     is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
     if not is_list or len(set(words)) != len(words):
         raise SkreviewsFileError(

@@ -95,8 +95,11 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     -----
     What only a training starts from is not kept, and the card says so: pretrained
     `word_vectors`, a language model in `pretrained`, and generators as `random_state`.
-    Nor are the `memory` of the pipeline, the output that `set_output` has chosen, and
-    the numbers of the rows that a resampler has drawn.
+    Nor are the `memory` and the `transform_input` of the pipeline, the output that
+    `set_output` has chosen, and the numbers of the rows that a resampler has drawn.
+
+    The file says of how many rows, words and classes the training was, and which day it
+    was saved: a pipeline does not keep the day on which it was fitted.
 
     References
     ----------

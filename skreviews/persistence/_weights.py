@@ -4,7 +4,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-from skreviews.persistence._archive import WEIGHTS, SkreviewsFileError
+from skreviews.persistence._archive import WEIGHTS, SkreviewsFileError, from_json
 
 # The vectors of the words and the weights of the n-grams: nearly all of a model.
 TABLES = ("embedding.weight", "wide.weight")
@@ -52,8 +52,7 @@ def unpack_weights(data, module, embeddings):
     -------
     weights : dict of {str: ndarray of float32}
     """
-    if int.from_bytes(data[:8], "little") > _MAX_HEADER:
-        raise SkreviewsFileError(f"the head of {WEIGHTS} is too long. Do not use it.")
+    _find_head(data)
     try:
         tensors = dict(deserialize(data))
     except SafetensorError as error:
@@ -92,6 +91,17 @@ def unpack_weights(data, module, embeddings):
     return weights
 
 
+def count_weights(data):
+    """Return how many weights the head of a safetensors file speaks of."""
+    head = from_json(WEIGHTS, data[8 : 8 + _find_head(data)])
+    n_weights = 0
+    for name, tensor in head.items():
+        if name != "__metadata__" and not name.endswith(_SCALE):
+            start, end = tensor["data_offsets"]
+            n_weights += (end - start) // np.dtype(_DTYPES[tensor["dtype"]]).itemsize
+    return n_weights
+
+
 def find_shapes(
     *,
     n_tokens,
@@ -127,6 +137,14 @@ def find_shapes(
         n_rows = n_tokens + (ngram_buckets if ngram_range[1] > 1 else 0)
         shapes |= {"wide.weight": (n_rows, n_classes), "wide.bias": (n_classes,)}
     return shapes
+
+
+def _find_head(data):
+    """Return the length of the head, which comes first."""
+    length = int.from_bytes(data[:8], "little")
+    if length > _MAX_HEADER:
+        raise SkreviewsFileError(f"the head of {WEIGHTS} is too long. Do not use it.")
+    return length
 
 
 def _find_layout(module, embeddings):

@@ -1,0 +1,44 @@
+"""Completion of commands, options and files by the shell."""
+
+import argparse
+
+# Arguments that are files, by their names in --help, and how each shell finds files.
+_FILES = {"CONFIG", "CSV", "FILE", "MODEL", "PAGE"}
+_FIND_FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+
+
+class PrintCompletion(argparse.Action):
+    """Print a script that teaches a shell the parser, and stop."""
+
+    def __init__(self, option_strings, dest, help):
+        super().__init__(
+            option_strings,
+            argparse.SUPPRESS,
+            choices=sorted(_FIND_FILES),
+            metavar="SHELL",
+            help=help,
+        )
+
+    def __call__(self, parser, namespace, shell, option_string=None):
+        try:
+            import shtab
+        except ImportError:
+            parser.exit(
+                1,
+                f"{parser.prog}: error: completion needs shtab, which is not "
+                "installed: pip install 'skreviews[completion]'\n",
+            )
+        for action in _list_actions(parser):
+            if action.metavar in _FILES:
+                action.complete = _FIND_FILES
+        print(shtab.complete(parser, shell))
+        parser.exit()
+
+
+def _list_actions(parser):
+    """Return the arguments of a parser and of its commands."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _list_actions(command)
