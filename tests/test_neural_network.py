@@ -525,8 +525,8 @@ def test_early_stopping_without_held_out_rows_is_refused(ids, early_stopping):
         LSTMClassifier(**params).fit([[2, 3], [4, 5], [4, 5]], [0, 1, 1])
 
 
-REFIT = {"hidden_size": 16, "lr": 0.05, "max_epochs": 30, "n_iter_no_change": 2}
-REFIT |= {"random_state": 0}
+REFIT = {"hidden_size": 16, "lr": 0.005, "max_epochs": 30, "n_iter_no_change": 2}
+REFIT |= {"random_state": 1}
 
 
 def test_refit_trains_on_all_rows_for_as_many_epochs_as_were_best(ids):
@@ -559,14 +559,14 @@ def test_refit_knows_the_words_of_the_rows_that_were_held_out(ids):
 
 def test_refit_starts_anew(ids):
     X, y = ids
-    params = REFIT | {"ngram_range": None}
     stopped, refitted = (
-        LSTMClassifier(**params, early_stopping=early_stopping).fit(X, y).history_
+        LSTMClassifier(**REFIT, early_stopping=early_stopping).fit(X, y).history_
         for early_stopping in (True, "refit")
     )
     loss = refitted["train_loss"][0]
-    assert abs(loss - stopped["train_loss"][0]) < 0.02
-    assert abs(loss - stopped["train_loss"][1]) > 0.04
+    # It has more rows, and makes more steps in an epoch; but it knows nothing yet.
+    assert abs(loss - stopped["train_loss"][0]) < 0.1
+    assert loss > stopped["train_loss"][1] + 0.05
     warm = LSTMClassifier(**SMALL, warm_start=True, random_state=0, lr=0.05).fit(X, y)
     trained = warm.predict_proba(X)
     warm.set_params(lr=1e-12, early_stopping="refit").fit(X, y)
@@ -808,10 +808,15 @@ def test_net_params_reach_the_net(ids):
     assert classifier.fit(*ids).net_.optimizer_.defaults["amsgrad"] is True
 
 
-def test_verbose_shows_a_bar_and_a_line_for_each_epoch(ids, capsys):
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_verbose_shows_a_line_for_each_epoch_and_on_a_terminal_a_bar(
+    ids, capsys, monkeypatch, is_terminal
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
     LSTMClassifier(**SMALL, validation_fraction=0.1, verbose=1).fit(*ids)
     shown = capsys.readouterr()
-    assert "valid_loss" in shown.out and "it/s" in shown.err
+    assert "valid_loss" in shown.out
+    assert ("it/s" in shown.err) == is_terminal
     LSTMClassifier(**SMALL).fit(*ids)
     assert capsys.readouterr() == ("", "")
 

@@ -3,10 +3,11 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
 
@@ -237,22 +238,15 @@ def test_the_wide_branch_learns_from_its_own_error_once_a_step(
             np.testing.assert_allclose(gradient, other, rtol=1e-4, atol=1e-6)
 
 
-def test_history_tells_the_loss_and_accuracy_of_the_mean(ids):
-    X, y = ids
-    classifier = LSTMClassifier(
-        **SMALL, **NO_DROPOUT, lr=0.01, warm_start=True, random_state=0
-    ).fit(X, y)
-    classifier.set_params(max_epochs=1, lr=1e-12).fit(X, y)
-    proba = classifier.predict_proba(X).astype(np.float64)
-    expected = -np.log(proba[np.arange(len(y)), y - 1]).mean()
-    (found,) = classifier.history_["train_loss"]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    (found,) = classifier.history_["train_accuracy"]
-    np.testing.assert_allclose(found, classifier.score(X, y), rtol=1e-5)
-    with torch.no_grad():
-        deep = classifier.net_.module_.eval().deep(torch.from_numpy(np.asarray(X)))
-    alone = -log_softmax(deep.numpy(), axis=1)[np.arange(len(y)), y - 1].mean()
-    assert abs(alone - expected) > 0.001
+@pytest.mark.parametrize("validation_fraction", [None, 0.3])
+def test_history_tells_the_losses_and_accuracies_of_the_lstm(ids, validation_fraction):
+    params = SMALL | {"validation_fraction": validation_fraction, "random_state": 0}
+    beside, alone = (
+        LSTMClassifier(**params, ngram_range=ngram_range).fit(*ids).history_
+        for ngram_range in ((1, 2), None)
+    )
+    assert len(beside.columns) == (5 if validation_fraction is None else 7)
+    pd.testing.assert_frame_equal(beside.drop(columns="dur"), alone.drop(columns="dur"))
 
 
 def test_the_wide_branch_has_a_rate_of_its_own_in_partial_fit(ids):

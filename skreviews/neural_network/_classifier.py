@@ -281,7 +281,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     history_ : DataFrame
         One row for each epoch: ``epoch``, ``train_loss``, ``train_accuracy`` and, if
         rows are held out, ``valid_loss``, ``valid_accuracy``; ``padding_share``, the
-        share of padding in the training batches; ``dur`` in seconds.
+        share of padding in the training batches; ``dur`` in seconds. Losses and
+        accuracies are those of the LSTM alone, which the epochs teach.
     n_features_in_ : int
         Length of the rows.
     n_tokens_ : int

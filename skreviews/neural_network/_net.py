@@ -162,19 +162,28 @@ class WeightedNet(NeuralNetClassifier):
 
         def learn(branch, ids, *perturbation):
             y_pred = self._compute(branch, ids, *perturbation)
-            if y_pred.requires_grad:
-                (self.get_loss(y_pred, y, X=inputs) * share).backward()
+            (self.get_loss(y_pred, y, X=inputs) * share).backward()
             return y_pred.detach()
 
-        short = module.shorten(ids)
-        learn_deep = partial(learn, module.deep, short)
+        if module.wide is not None and module.wide.weight.requires_grad:
+            learn(module.wide, ids)
+        ids = module.shorten(ids)
+        learn_deep = partial(learn, module.deep, ids)
         if self.adversarial:
-            y_pred = learn_twice(learn_deep, module.embedding, short, self.adversarial)
-        else:
-            y_pred = learn_deep()
-        if module.wide is None:
-            return y_pred
-        return module.mix(y_pred, learn(module.wide, ids))
+            return learn_twice(learn_deep, module.embedding, ids, self.adversarial)
+        return learn_deep()
+
+    def validation_step(self, batch, **fit_params):
+        """Return the loss and the output of the deep branch, as a training step does.
+
+        The wide one has nothing to learn in the epochs, and knows the training rows by
+        heart.
+        """
+        self._set_training(False)
+        inputs, y = batch
+        with torch.no_grad():
+            y_pred = self._compute(self.module_.deep, inputs["ids"])
+            return {"loss": self.get_loss(y_pred, y, X=inputs), "y_pred": y_pred}
 
     def _score(self, dataset, rows):
         inputs, _ = dataset.__getitems__(rows)

@@ -104,6 +104,7 @@ class Scorer:
         about = [step.get_params() for step in steps]
         about += [self.classes.tolist(), self.classifier.decision]
         about += [self.vectorizer.max_len_, self.vectorizer._words]
+        about += [self.classifier.net_.get_params_for("module")]
         # Where an object lies in memory changes from one process to the next.
         digest.update(re.sub(r" at 0x[0-9a-f]+", "", repr(about)).encode())
         for name, weight in self.classifier.net_.module_.state_dict().items():
