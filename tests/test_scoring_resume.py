@@ -46,7 +46,8 @@ def source(folder, tmp_path):
 def server():
     """Processes that have imported all they need, and start at once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "skreviews.scoring"])
+    # Torch imports _dynamo with its first optimizer, a second of each start.
+    context.set_forkserver_preload(["pytest", "skreviews.scoring", "torch._dynamo"])
     return context
 
 

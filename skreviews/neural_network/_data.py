@@ -262,7 +262,7 @@ class SortedBatches:
             # No more rows than places, as each has a token.
             places = _round_up(lengths[:most]) * np.arange(1, min(most, len(rows)) + 1)
             n_rows = max(1, int(np.searchsorted(places, most, side="right")))
-            if n_rows < len(rows):
+            if groups or n_rows < len(rows):  # one group alone stays one
                 n_rows = _round_down(n_rows)
             groups.append(rows[:n_rows])
             rows, lengths = rows[n_rows:], lengths[n_rows:]
