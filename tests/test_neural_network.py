@@ -371,6 +371,21 @@ def test_class_weights_move_the_probabilities_as_they_should():
         np.testing.assert_allclose(found, expected, atol=0.06)
 
 
+@pytest.mark.parametrize(
+    ("decision", "class_weight"), [("mode", "sqrt"), ("median", None)]
+)
+def test_weights_are_for_the_mode_if_they_are_left_to_the_classifier(
+    ids, decision, class_weight
+):
+    params = SMALL | {"decision": decision, "random_state": 0}
+    proba = [
+        LSTMClassifier(**params, class_weight=weight).fit(*ids).predict_proba(ids[0])
+        for weight in ("auto", class_weight)
+    ]
+    assert np.array_equal(*proba)
+    LSTMClassifier(class_weight="auto").partial_fit(*ids, classes=[1, 2, 3, 4, 5])
+
+
 class SplitSpy(Callback):
     """Keeps the rows of both sides of the validation split."""
 

@@ -184,11 +184,11 @@ def test_a_loaded_pipeline_can_be_fitted_and_saved_again(pipe, reviews, tmp_path
     loaded = load(tmp_path / "model.skr", device="cpu")
     pd.testing.assert_frame_equal(loaded["lstm"].history_, pipe["lstm"].history_)
     ids = loaded[:-1].transform(reviews[0])
-    loaded["lstm"].set_params(class_weight=None).partial_fit(ids, reviews[1])
+    loaded["lstm"].partial_fit(ids, reviews[1])
     assert len(loaded["lstm"].history_) == 2
     save(loaded, tmp_path / "again.skr")
     _same(loaded, tmp_path / "again.skr", reviews[0])
-    loaded.set_params(lstm__class_weight="sqrt").fit(*reviews)
+    loaded.fit(*reviews)
     assert np.array_equal(
         loaded.predict_proba(reviews[0]), pipe.predict_proba(reviews[0])
     )
@@ -775,7 +775,7 @@ def test_describe_tells_what_is_in_the_file(pipe, saved, tmp_path):
     weights = pipe["lstm"].net_.module_.parameters()
     assert about["n_weights"] == sum(weight.numel() for weight in weights)
     assert about["steps"]["clean"] == {"class": "skreviews.TextCleaner", "params": {}}
-    assert about["steps"]["lstm"]["params"] == SMALL
+    assert about["steps"]["lstm"]["params"] == SMALL | {"class_weight": "auto"}
     assert about["training"]["rows"] > 0 and "torch" in about["versions"]
     assert about["parts"] == {
         name: len(part)

@@ -24,7 +24,7 @@ from skreviews.neural_network._callbacks import (
     make_progress_bars,
     make_schedule,
 )
-from skreviews.neural_network._class_weight import weigh_classes
+from skreviews.neural_network._class_weight import choose_class_weight, weigh_classes
 from skreviews.neural_network._cooccurrence import learn_word_vectors
 from skreviews.neural_network._cpu import (
     flushed_denormals,
@@ -198,9 +198,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         mode is right most often, the median is off by the fewest places in the mean;
         more than two labels must be numbers. It may be set after `fit` as well. The
         accuracies in `history_` are those of the mode.
-    class_weight : 'balanced', 'sqrt', dict of {label: weight} or None, default=None
+    class_weight : 'balanced', 'sqrt', 'auto', dict of {label: weight} or None, \
+            default=None
         Weights of the classes in the loss; 'balanced' makes them inversely
-        proportional to the class sizes, 'sqrt' to their square roots.
+        proportional to the class sizes, 'sqrt' to their square roots. 'auto' is 'sqrt'
+        for the decision by mode, and None for `partial_fit` and for the median, which
+        errs least with the probabilities of the data.
     max_epochs : 'auto' or int, default='auto'
         Number of passes over the training rows, at most. 'auto' takes as many as make
         1,000 steps, but 20 at most and 3 at least, or 5 from 300,000 words on; rows
@@ -353,7 +356,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         "ngram_weight": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "objective": [StrOptions(set(CRITERIA))],
         "decision": [StrOptions(set(DECISIONS))],
-        "class_weight": [StrOptions({"balanced", "sqrt"}), dict, None],
+        "class_weight": [StrOptions({"balanced", "sqrt", "auto"}), dict, None],
         "max_epochs": [
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
@@ -517,7 +520,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         dataset = make_dataset(ids, n_tokens, codes, weights)
         size = (len(dataset), len(dataset.ids))
         start = self._find_start(X, len(dataset.ids), previous)
-        weights = weigh_classes(dataset, self.class_weight, classes)
+        class_weight = choose_class_weight(self.class_weight, self.decision)
+        weights = weigh_classes(dataset, class_weight, classes)
         if weights is not None:
             dataset.sample_weight = weights / weights.mean()
         with (
@@ -571,7 +575,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         ids, _, _, weights = self._check(X, y, sample_weight, min_classes=1)
-        if isinstance(self.class_weight, str):
+        class_weight = None if self.class_weight == "auto" else self.class_weight
+        if isinstance(class_weight, str):
             raise ValueError(
                 f"class_weight={self.class_weight!r} needs all rows at once; pass "
                 "partial_fit a dict of weights."
@@ -600,7 +605,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         check_ngram_range(self.ngram_range)
         codes = encode_known_labels(y, all_classes)
         dataset = make_dataset(ids, n_tokens, codes, weights)
-        dataset.sample_weight = weigh_classes(dataset, self.class_weight, all_classes)
+        dataset.sample_weight = weigh_classes(dataset, class_weight, all_classes)
         n_epochs = 0 if first else len(self.history_)
         size = (0, 0) if first else self._size
         with (
