@@ -35,7 +35,6 @@ MODELS = (*PIPELINES, *TFIDF, FASTTEXT)
 FOR_STARS = ("unweighted", "ordinal")
 # On stars; the mode where there is none.
 DECISIONS = {
-    "pipeline": ("mode", "median"),
     "unweighted": ("mode", "median"),
     "ordinal": ("median",),
     "TF-IDF": ("mode", "median"),
