@@ -35,7 +35,8 @@ def test_info_tells_sizes_versions_training_and_parameters(folder, capsys):
         f"{about['training']['rows']:,} rows",
         f"{about['n_words']:,} words",
         f"{about['n_weights']:,}; word vectors as float32",
-        "skreviews.LSTMClassifier(hidden_size=4, max_epochs=1, ngram_buckets=64",
+        "skreviews.LSTMClassifier(class_weight='auto', hidden_size=4, max_epochs=1, "
+        "ngram_buckets=64",
         "weights.safetensors",
         f"torch {about['versions']['torch']}",
     ):

@@ -2,6 +2,7 @@
 
 import enum
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -834,6 +835,19 @@ def test_verbose_shows_a_line_for_each_epoch_and_on_a_terminal_a_bar(
     assert ("it/s" in shown.err) == is_terminal
     LSTMClassifier(**SMALL).fit(*ids)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_users_interrupt_at_the_end_of_an_epoch_is_no_early_stopping(ids):
+    class Press(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    classifier = LSTMClassifier(**SMALL, callbacks=[Press()])
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(*ids)
+    assert not hasattr(classifier, "net_")
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_users_interrupt_ends_fit(ids):

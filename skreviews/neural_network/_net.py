@@ -1,6 +1,9 @@
 """The skorch net inside the classifier."""
 
+import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -54,12 +57,13 @@ class WeightedNet(NeuralNetClassifier):
         skorch's callbacks stop training by a KeyboardInterrupt, which `partial_fit`
         swallows; here the user's own Ctrl-C goes through.
         """
-        self.notify("on_train_begin", X=dataset, y=None)
-        try:
-            self.fit_loop(dataset, epochs=epochs)
-        except _StopTraining:
-            pass
-        self.notify("on_train_end", X=dataset, y=None)
+        with _noted_interrupts() as self._interrupts:
+            self.notify("on_train_begin", X=dataset, y=None)
+            try:
+                self.fit_loop(dataset, epochs=epochs)
+            except _StopTraining:
+                pass
+            self.notify("on_train_end", X=dataset, y=None)
 
     def forget_training(self):
         """Drop what only `fit` needs: held-out rows, schedule, optimizer state.
@@ -104,7 +108,7 @@ class WeightedNet(NeuralNetClassifier):
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt:
-            if method_name != "on_epoch_end":
+            if method_name != "on_epoch_end" or self._interrupts:
                 raise
             raise _StopTraining from None
 
@@ -208,6 +212,32 @@ class WeightedNet(NeuralNetClassifier):
 
 class _StopTraining(Exception):
     """A callback has asked for the end of the training."""
+
+
+@contextmanager
+def _noted_interrupts():
+    """Yield a list that holds something once the user has pressed Ctrl-C.
+
+    Where another handler is set, or in another thread, which no signal reaches, it
+    stays empty.
+    """
+    noted = []
+
+    def note(*args):
+        noted.append(args)
+        signal.default_int_handler(*args)
+
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if is_ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _read(unread, prefix):

@@ -63,7 +63,7 @@ def describe(path):
     ...     _ = save(pipe.fit(*make_reviews(50, random_state=0)), path)
     ...     about = describe(path)
     >>> about["steps"]["lstm"]["params"]
-    {'hidden_size': 4, 'max_epochs': 1}
+    {'class_weight': 'auto', 'hidden_size': 4, 'max_epochs': 1}
     >>> about["embeddings"], about["format_version"]
     ('float32', 1)
     """
