@@ -4,6 +4,7 @@ import io
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import joblib
 import pandas as pd
@@ -120,6 +121,8 @@ def test_ctrl_c_in_training_leaves_no_file(exported, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Shells let what they start in the background ignore it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     for line in run.stdout:
         if line.lstrip().startswith("1 "):  # the first epoch is over
