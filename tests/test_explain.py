@@ -117,6 +117,18 @@ def test_of_a_linear_network_they_are_what_a_word_takes_with_it(reviews):
     np.testing.assert_allclose(frame["ngrams"], expected, rtol=1e-5)
 
 
+def test_words_that_the_lstm_does_not_read_have_the_ngrams_part_alone(reviews):
+    pipe = make_pipe(lstm__max_tokens=4).fit(*reviews)
+    explanation = explain(pipe, ["love this app it is a good app"], target=5)
+    frame = explanation.to_frame()
+    is_read = np.array([True, False, False, False, False, True, True, True])
+    assert (frame["lstm"][~is_read] == 0).all()
+    assert (frame["lstm"][is_read] != 0).all()
+    (row,) = explanation.summary.to_dict("records")
+    found = row["baseline"] + frame["attribution"].sum()
+    assert abs(found - row["score"]) <= 0.02 * abs(row["score"]) + 0.002
+
+
 def test_steps_are_halved_until_the_sum_holds(pipe, monkeypatch):
     monkeypatch.setattr(_attribution, "_FIRST_STEPS", 1)
     with warnings.catch_warnings():

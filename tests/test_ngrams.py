@@ -14,6 +14,7 @@ from skorch.callbacks import Callback
 from skreviews import LSTMClassifier
 from skreviews.neural_network import LSTMModule, _classifier, _net
 from skreviews.neural_network._ngrams import NgramClassifier
+from skreviews.neural_network._sizes import choose_ngram_weight
 
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2, "precision": "fp32"}
 SMALL |= {"ngram_buckets": 500, "word_dropout": 0.0, "adversarial": 0.0}
@@ -331,6 +332,19 @@ def test_the_wide_branch_reads_long_texts_whole_and_the_lstm_does_not(ids):
     with torch.no_grad():
         assert torch.equal(module.deep(rows), module.deep(changed))
         assert not torch.equal(module.wide(rows), module.wide(changed))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "length", "expected"), [(30, 99, 0.5), (30, 100, 0.8), (5000, 100, 0.5)]
+)
+def test_few_long_texts_give_the_wide_branch_more_weight(n_rows, length, expected):
+    assert choose_ngram_weight("auto", n_rows, n_rows * length) == expected
+    assert choose_ngram_weight(0.3, n_rows, n_rows * length) == 0.3
+
+
+def test_the_first_partial_fit_weighs_the_branches_alike(ids):
+    classifier = LSTMClassifier(**SMALL).partial_fit(*ids, classes=[1, 2, 3, 4, 5])
+    assert classifier.net_.module_.ngram_weight == 0.5
 
 
 # ---- Lazy steps of partial_fit

@@ -27,7 +27,7 @@ def fit_ngrams(branch, dataset):
 
     Rare n-grams are penalised less, by their inverse document frequency, as if tf-idf
     weighed them. How strong the penalty is, is chosen by the log loss of a fifth of
-    the distinct rows. Newton-like steps over all rows [1]_ take seconds where steps
+    the distinct rows. Quasi-Newton steps over all rows [1]_ take seconds where steps
     over batches take minutes, and what they reach depends on no rate.
 
     Parameters
@@ -85,10 +85,11 @@ def _choose_strength(X, dataset):
         return _USUAL_STRENGTH
     rest, held_out = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     train, valid = dataset.take(rest), dataset.take(held_out)
+    X_train, X_valid = X[rest], X[held_out]
     best = np.inf
     for strength in _STRENGTHS:
-        weights, bias = _solve(strength, X[rest], train)
-        logits = X[held_out] @ weights.T + bias
+        weights, bias = _solve(strength, X_train, train)
+        logits = X_valid @ weights.T + bias
         loss = log_loss(
             valid.y,
             softmax(logits, axis=1),

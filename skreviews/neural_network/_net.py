@@ -35,6 +35,8 @@ class WeightedNet(NeuralNetClassifier):
         Size of the perturbation in adversarial training; see `LSTMClassifier`.
     """
 
+    _interrupts = ()  # of the user, while it trains
+
     def __init__(self, *args, precision="auto", adversarial=0.0, **kwargs):
         super().__init__(*args, **kwargs)
         self.precision = precision
@@ -224,7 +226,7 @@ def _noted_interrupts():
     noted = []
 
     def note(*args):
-        noted.append(args)
+        noted.append(True)
         signal.default_int_handler(*args)
 
     is_ours = (

@@ -68,4 +68,6 @@ def choose_ngram_weight(ngram_weight, n_rows, n_words):
     """Return the weight of the wide branch in the mean of both."""
     if ngram_weight != "auto":
         return ngram_weight
-    return _NGRAM_WEIGHTS[n_rows < _FEW_ROWS and n_words >= _LONG_TEXTS * n_rows]
+    # The first `partial_fit` knows of no rows.
+    is_few = 0 < n_rows < _FEW_ROWS
+    return _NGRAM_WEIGHTS[is_few and n_words >= _LONG_TEXTS * n_rows]
