@@ -17,7 +17,7 @@ from sklearn.preprocessing import LabelEncoder
 from torch import nn
 
 from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
-from skreviews.neural_network import LSTMModule, _classifier
+from skreviews.neural_network import LSTMModule, _build
 from skreviews.neural_network._callbacks import make_schedule
 from skreviews.neural_network._precision import find_precision
 
@@ -92,7 +92,7 @@ def fit_classifier(X, y, seed, max_epochs, precision="auto", segment_len=None):
 
 
 def fit_with_lazy_adam(X, y, seed, max_epochs):
-    with patch.object(_classifier, "_BIG_VOCABULARY", 0):
+    with patch.object(_build, "_BIG_VOCABULARY", 0):
         return fit_classifier(X, y, seed, max_epochs)
 
 

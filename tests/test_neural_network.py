@@ -28,7 +28,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from skreviews import LSTMClassifier, SequenceVectorizer
 from skreviews.neural_network import (
     LSTMModule,
-    _classifier,
+    _build,
     _cpu,
     _data,
     _net,
@@ -997,7 +997,7 @@ def test_rows_of_similar_length_share_a_batch():
 
 @pytest.mark.parametrize("amsgrad", [False, True])
 def test_big_tables_learn_by_sparse_gradients(ids, monkeypatch, amsgrad):
-    monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+    monkeypatch.setattr(_build, "_BIG_VOCABULARY", 10)
     spy = Spy(lambda net: net.module_.embedding.weight.grad.is_sparse)
     net_params = {"optimizer__amsgrad": True} if amsgrad else None
     classifier = LSTMClassifier(**SMALL, callbacks=[spy], net_params=net_params)
@@ -1046,7 +1046,7 @@ def test_gradients_are_clipped_also_the_sparse_ones(ids, monkeypatch):
         return torch.cat([value.flatten() for value in values]).norm().item()
 
     for big in (10, 50_000):
-        monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", big)
+        monkeypatch.setattr(_build, "_BIG_VOCABULARY", big)
         monkeypatch.setattr(_net, "_MAX_GRADIENT_NORM", 1e-3)
         classifier = LSTMClassifier(
             **SMALL, ngram_range=None, callbacks=[Spy(norm)]

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
 
 from skreviews import LSTMClassifier
-from skreviews.neural_network import LSTMModule, _classifier, _net
+from skreviews.neural_network import LSTMModule, _build, _net
 from skreviews.neural_network._ngrams import NgramClassifier
 from skreviews.neural_network._sizes import choose_ngram_weight
 
@@ -384,7 +384,7 @@ def _wide_weight(classifier):
 def test_an_optimizer_of_the_users_own_gets_gradients_that_it_takes(
     ids, monkeypatch, net_params, is_lazy
 ):
-    monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+    monkeypatch.setattr(_build, "_BIG_VOCABULARY", 10)
     spy = Spy(lambda net, batch: net.module_.wide.weight.grad.is_sparse)
     params = SMALL | {"net_params": net_params, "callbacks": [spy], "lr": 0.1}
     classifier = LSTMClassifier(**params).partial_fit(*ids, classes=[1, 2, 3, 4, 5])

@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skreviews import LSTMClassifier
-from skreviews.neural_network import LSTMModule, _classifier, _data, _net
+from skreviews.neural_network import LSTMModule, _build, _data, _net
 
 OPTIONS = {
     "word_dropout": 0.2,
@@ -104,7 +104,7 @@ def test_a_model_with_all_options_goes_on_after_pickling_as_before(ids):
 
 
 def test_all_options_go_with_sparse_gradients(ids, monkeypatch):
-    monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+    monkeypatch.setattr(_build, "_BIG_VOCABULARY", 10)
     spy = Spy(lambda net, batch: net.module_.embedding.weight.grad.is_sparse)
     classifier = _make(**OPTIONS, callbacks=[spy]).fit(*ids)
     assert set(_seen(classifier)) == {True}
@@ -263,7 +263,7 @@ def _average(raw, decay):
 def test_the_average_is_what_is_validated_and_kept(
     ids, monkeypatch, validation_fraction, big_vocabulary
 ):
-    monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", big_vocabulary)
+    monkeypatch.setattr(_build, "_BIG_VOCABULARY", big_vocabulary)
     params = SMALL | {"max_epochs": 3, "validation_fraction": validation_fraction}
     classifier = LSTMClassifier(
         **params, lr=0.02, ema_decay=0.7, callbacks=[Steps()], random_state=0

@@ -25,7 +25,7 @@ from skreviews import (
     WordVectors,
     make_review_pipeline,
 )
-from skreviews.neural_network import _classifier
+from skreviews.neural_network import _build
 from skreviews.preprocessing import _vector_files
 
 TEXT = "good 1 0.5 -2e-1\nbad -1 .25 3\n. . . 0 0 1\n"
@@ -484,7 +484,7 @@ def _tables_of(classifier):
 @pytest.mark.parametrize("sparse", [False, True])
 def test_training_starts_from_the_vectors(ids, vectors, monkeypatch, sparse):
     if sparse:
-        monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+        monkeypatch.setattr(_build, "_BIG_VOCABULARY", 10)
     X, y = ids
     classifier = LSTMClassifier(
         **TINY,
@@ -507,7 +507,7 @@ def test_training_starts_from_the_vectors(ids, vectors, monkeypatch, sparse):
 @pytest.mark.parametrize("sparse", [False, True])
 def test_frozen_vectors_do_not_move(ids, vectors, monkeypatch, sparse):
     if sparse:
-        monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+        monkeypatch.setattr(_build, "_BIG_VOCABULARY", 10)
     classifier = LSTMClassifier(
         **TINY,
         word_vectors=vectors,
@@ -526,7 +526,7 @@ def test_frozen_vectors_do_not_move(ids, vectors, monkeypatch, sparse):
 @pytest.mark.parametrize("sparse", [False, True])
 def test_frozen_vectors_thaw_when_told(ids, vectors, monkeypatch, sparse):
     if sparse:
-        monkeypatch.setattr(_classifier, "_BIG_VOCABULARY", 10)
+        monkeypatch.setattr(_build, "_BIG_VOCABULARY", 10)
     classifier = LSTMClassifier(
         **TINY | {"max_epochs": 4},
         word_vectors=vectors,

@@ -3,26 +3,16 @@
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
-import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
-from skorch.callbacks import Callback
-from skorch.helper import predefined_split
-from skorch.history import History
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skreviews.neural_network._callbacks import (
-    WeightAverage,
-    make_early_stopping,
-    make_freezer,
-    make_progress_bars,
-    make_schedule,
+from skreviews.neural_network._build import build_net, choose_module
+from skreviews.neural_network._checks import (
+    check_rows,
+    check_same_classes,
+    check_same_words,
+    count_tokens,
 )
 from skreviews.neural_network._class_weight import choose_class_weight, weigh_classes
 from skreviews.neural_network._cooccurrence import learn_word_vectors
@@ -31,18 +21,11 @@ from skreviews.neural_network._cpu import (
     limited_threads,
     training_settings,
 )
-from skreviews.neural_network._data import (
-    BucketedBatches,
-    SortedBatches,
-    TokenDataset,
-    hold_out,
-    make_dataset,
-)
+from skreviews.neural_network._data import TokenDataset, hold_out, make_dataset
 from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._language_model import LanguageModel
 from skreviews.neural_network._logistic import fit_ngrams
-from skreviews.neural_network._module import LSTMModule
-from skreviews.neural_network._net import SCHEDULE, STOPPING, WeightedNet
+from skreviews.neural_network._net import STOPPING, make_frame
 from skreviews.neural_network._ngrams import check_ngram_range
 from skreviews.neural_network._objective import (
     CRITERIA,
@@ -50,67 +33,14 @@ from skreviews.neural_network._objective import (
     check_order,
     decide,
 )
-from skreviews.neural_network._optimizer import LazyAdam
 from skreviews.neural_network._precision import find_precision
-from skreviews.neural_network._sizes import (
-    COOCCURRENCE,
-    choose_adversarial,
-    choose_batch_size,
-    choose_freeze,
-    choose_max_epochs,
-    choose_ngram_weight,
-    choose_word_vectors,
-)
-from skreviews.preprocessing._ids import UNKNOWN, check_ids, words_of
-from skreviews.preprocessing._labels import (
-    encode_known_labels,
-    encode_labels,
-)
-from skreviews.preprocessing._word_vectors import WordVectors
+from skreviews.neural_network._sizes import COOCCURRENCE, choose_adversarial
+from skreviews.neural_network._start import find_start, initialize
+from skreviews.neural_network._state import pack_net, unpack_net
+from skreviews.preprocessing._ids import check_ids, words_of
+from skreviews.preprocessing._labels import encode_known_labels, encode_labels
 
-_MODULE_PARAMS = (
-    "embedding_dim",
-    "hidden_size",
-    "num_layers",
-    "bidirectional",
-    "cell",
-    "pooling",
-    "dropout",
-    "embedding_dropout",
-    "word_dropout",
-    "weight_dropout",
-    "segment_len",
-    "max_tokens",
-    "ngram_range",
-    "ngram_buckets",
-    "ngram_weight",
-)
 _AUTO_VALIDATION_FRACTION = 0.1
-# The learning rate of the wide branch in `partial_fit`, as a multiple of the LSTM's.
-_WIDE_RATE = 2.5
-# Adam divides by the size of the gradients it has seen, so that words of rows with
-# hardly any weight would make steps as large as others. This is 100 times Adam's own
-# and costs no accuracy (the wide branch alone on a fifth of IMDb: 0.880 with either).
-_WIDE_EPS = 1e-6
-# From this many words on a step of Adam takes longer over all of them than over those
-# in the batch (200,000 words: 58 ms and 13 ms).
-_BIG_VOCABULARY = 50_000
-# What the classifier has a parameter for, or cannot do without.
-_TAKEN_NET_PARAMS = {
-    "adversarial",
-    "batch_size",
-    "callbacks",
-    "classes",
-    "device",
-    "iterator_train",
-    "iterator_valid",
-    "lr",
-    "max_epochs",
-    "precision",
-    "predict_nonlinearity",
-    "train_split",
-    "verbose",
-}
 
 
 class LSTMClassifier(ClassifierMixin, BaseEstimator):
@@ -509,17 +439,21 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             )
         device = find_device(self.device)
         find_precision(self.precision, device)
-        ids, classes, codes, weights = self._check(X, y, sample_weight)
+        ids, classes, codes, weights = check_rows(self, X, y, sample_weight)
         check_order(classes, self.objective, self.decision)
         check_ngram_range(self.ngram_range)
+        words = words_of(X)
         previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
-        if previous is not None:
-            _check_same_classes(self.classes_, classes)
-            self._check_same_words(X)
-        n_tokens = self.n_tokens_ if previous is not None else _count_tokens(X, ids)
+        if previous is None:
+            n_tokens = count_tokens(ids, words)
+        else:
+            check_same_classes(self.classes_, classes)
+            check_same_words(self._words, words)
+            n_tokens = self.n_tokens_
         dataset = make_dataset(ids, n_tokens, codes, weights)
         size = (len(dataset), len(dataset.ids))
-        start = self._find_start(X, len(dataset.ids), previous)
+        start = find_start(self, words, size, goes_on=previous is not None)
+        module = choose_module(self, n_tokens, len(classes), size, start)
         class_weight = choose_class_weight(self.class_weight, self.decision)
         weights = weigh_classes(dataset, class_weight, classes)
         if weights is not None:
@@ -529,20 +463,22 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             seeded(self.random_state, device) as random_state,
         ):
             train, valid = self._hold_out(dataset, device, random_state)
-            if start == COOCCURRENCE and previous is None:
+            if previous is not None:
+                start = previous
+            elif start == COOCCURRENCE:
                 start = learn_word_vectors(
                     dataset, n_tokens, self.embedding_dim, random_state
                 )
-            net = self._make_net(n_tokens, len(classes), device, size, train, valid)
-            _initialize(net, start, words_of(X), random_state, previous)
+            net = build_net(self, module, size, device, train, valid)
+            initialize(net, start, words, random_state)
             _train(net, train)
             if self.early_stopping == "refit":
                 n_epochs = dict(net.callbacks_)[STOPPING].best_epoch_
-                net = self._make_net(n_tokens, len(classes), device, size, dataset)
-                _initialize(net, start, words_of(X), random_state, previous)
+                net = build_net(self, module, size, device, dataset)
+                initialize(net, start, words, random_state)
                 _train(net, dataset, n_epochs)
             net.forget_training()
-        self._keep(net, X, classes, n_tokens, words_of(X), size)
+        self._keep(net, X, classes, n_tokens, words, size)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -574,13 +510,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         first = not hasattr(self, "net_")
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        ids, _, _, weights = self._check(X, y, sample_weight, min_classes=1)
+        ids, _, _, weights = check_rows(self, X, y, sample_weight, min_classes=1)
         class_weight = None if self.class_weight == "auto" else self.class_weight
         if isinstance(class_weight, str):
             raise ValueError(
                 f"class_weight={self.class_weight!r} needs all rows at once; pass "
                 "partial_fit a dict of weights."
             )
+        words = words_of(X)
         if first:
             all_classes, _ = encode_labels(classes)
             if len(all_classes) < 2:
@@ -588,41 +525,36 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                     f"classes has one label only, {all_classes.tolist()[0]!r}; at "
                     "least 2 classes are needed."
                 )
-            if self.word_vectors == COOCCURRENCE:
-                raise ValueError(
-                    "word_vectors='cooccurrence' needs all texts at once: fit them, or "
-                    "set it to None or pretrained ones for partial_fit."
-                )
-            start = self._find_start(X, n_words=0)
-            n_tokens = _count_tokens(X, ids)
+            size, n_epochs = (0, 0), 0
+            start = find_start(self, words, size)
+            n_tokens = count_tokens(ids, words)
+            module = choose_module(self, n_tokens, len(all_classes), size, start)
         else:
             validate_data(self, X, skip_check_array=True, reset=False)
-            self._check_same_words(X)
-            all_classes, n_tokens = self.classes_, self.n_tokens_
+            check_same_words(self._words, words)
+            if words is None:
+                words = self._words
             if classes is not None:
-                _check_same_classes(all_classes, encode_labels(classes)[0])
+                check_same_classes(self.classes_, encode_labels(classes)[0])
+            all_classes, n_tokens = self.classes_, self.n_tokens_
+            size, n_epochs = self._size, len(self.history_)
         check_order(all_classes, self.objective, self.decision)
         check_ngram_range(self.ngram_range)
         codes = encode_known_labels(y, all_classes)
         dataset = make_dataset(ids, n_tokens, codes, weights)
         dataset.sample_weight = weigh_classes(dataset, class_weight, all_classes)
-        n_epochs = 0 if first else len(self.history_)
-        size = (0, 0) if first else self._size
         with (
             training_settings(device, self.n_threads),
             seeded(self.random_state, device, n_epochs) as random_state,
         ):
             if first:
-                net = self._make_net(n_tokens, len(all_classes), device, size)
-                _initialize(net, start, words_of(X), random_state)
+                net = build_net(self, module, size, device)
+                initialize(net, start, words, random_state)
             else:
-                net = self._move_net(device, self.precision)
+                net = self.net_.move_to(device, self.precision)
             # It reads each row once, as if there were any number of words.
             net.adversarial = choose_adversarial(self.adversarial, np.inf)
             net.train_on(dataset.to(device), epochs=1)
-        words = words_of(X)
-        if words is None and not first:
-            words = self._words
         self._keep(net, X, all_classes, n_tokens, words, size)
         return self
 
@@ -658,12 +590,12 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         ids = check_ids(X, self)
         validate_data(self, X, skip_check_array=True, reset=False)
-        self._check_same_words(X)
+        check_same_words(self._words, words_of(X))
         device = find_device(self.device, or_cpu=True)
         precision = find_precision(self.precision, device, or_fp32=True)
         dataset = TokenDataset.from_rows(ids, self.n_tokens_)
         with limited_threads(self.n_threads), flushed_denormals():
-            return self._move_net(device, precision).predict_proba(dataset)
+            return self.net_.move_to(device, precision).predict_proba(dataset)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -675,22 +607,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         return hasattr(self, "net_")
 
     def __getstate__(self):
-        # The weights as plain arrays: no optimizer, no training data, and a model
-        # trained on a GPU opens where there is none.
         state = dict(super().__getstate__())
         if "net_" in state:
-            net = state.pop("net_")
-            state["_net_state"] = {
-                "module": net.get_params_for("module"),
-                "history": [
-                    {name: row[name] for name in row if name != "batches"}
-                    for row in net.history
-                ],
-                "weights": {
-                    name: weight.detach().cpu().numpy()
-                    for name, weight in net.module_.state_dict().items()
-                },
-            }
+            state["_net_state"] = pack_net(state.pop("net_"))
         return state
 
     def __setstate__(self, state):
@@ -698,39 +617,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         net_state = state.pop("_net_state", None)
         super().__setstate__(state)
         if net_state is not None:
-            with seeded(0, torch.device("cpu")):
-                net = self._make_net(
-                    **net_state["module"], device="cpu", size=self._size
-                )
-                net.initialize()
-            weights = net_state["weights"].items()
-            net.module_.load_state_dict({k: torch.tensor(w) for k, w in weights})
-            net.history = History(net_state["history"])
-            self.net_ = net
-
-    def _check(self, X, y, sample_weight, min_classes=2):
-        """Check all that `fit` is given, before anything is changed."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None."
-            )
-        classes, codes = encode_labels(y)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, codes, dtype=np.float64, ensure_non_negative=True
-            )
-        kept = codes if sample_weight is None else codes[sample_weight > 0]
-        if len(np.unique(kept)) < min_classes:
-            zeros = "" if sample_weight is None else " without the rows of weight 0"
-            labels = classes[np.unique(kept)].tolist()
-            raise ValueError(
-                f"y has {len(labels)} class only{zeros}, {labels}; at least "
-                f"{min_classes} classes are needed."
-            )
-        ids = check_ids(X, self)
-        check_consistent_length(ids, codes)
-        return ids, classes, codes, sample_weight
+            self.net_ = unpack_net(net_state, self, self._size)
 
     def _hold_out(self, dataset, device, random_state):
         """Return the rows to train on, and those to validate with, or None."""
@@ -749,179 +636,14 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             )
         return train, valid
 
-    def _check_same_words(self, X):
-        words = words_of(X)
-        if words is self._words or words is None or self._words is None:
-            return
-        if words == self._words:
-            return
-        raise ValueError(
-            "The ids in X come from another vocabulary than those of the earlier fit: "
-            "the same id means another word. Use the same fitted SequenceVectorizer, "
-            "or fix its vocabulary=."
-        )
-
-    def _find_start(self, X, n_words, previous=None):
-        """Return where the word vectors start; None is at random ones."""
-        word_vectors = choose_word_vectors(self.word_vectors, n_words, self.pretrained)
-        if word_vectors is None and self.pretrained is None:
-            if self.freeze_embeddings not in ("auto", 0) and previous is None:
-                raise ValueError(
-                    f"freeze_embeddings={self.freeze_embeddings} needs word_vectors or "
-                    "pretrained: the random ones have yet to learn."
-                )
-            return None
-        if word_vectors is not None and self.pretrained is not None:
-            raise ValueError(
-                "word_vectors and pretrained both say where the word vectors start: "
-                "set one of them to None."
-            )
-        if word_vectors == COOCCURRENCE:
-            return COOCCURRENCE
-        if previous is None and words_of(X) is None:
-            name = "pretrained" if word_vectors is None else "word_vectors"
-            raise ValueError(
-                f"{name} needs ids that know their words, and those in X are bare "
-                "numbers: pass on what SequenceVectorizer returns."
-            )
-        if self.pretrained is not None:
-            self.pretrained.check(self.get_params(deep=False))
-            return self.pretrained
-        if isinstance(word_vectors, WordVectors):
-            return word_vectors
-        return WordVectors.from_mapping(word_vectors)
-
-    def _make_net(
-        self, n_tokens, n_classes, device, size, train=None, valid=None, **module
-    ):
-        n_rows, n_words = size
-        if not module:
-            module = {name: getattr(self, name) for name in _MODULE_PARAMS}
-            module["ngram_weight"] = choose_ngram_weight(
-                self.ngram_weight, n_rows, n_words
-            )
-        module |= {"n_tokens": n_tokens, "n_classes": n_classes}
-        net_params = self.net_params or {}
-        # Not on a GPU, which would have to tell the CPU how many words a batch holds,
-        # nor with an optimizer that may not take sparse gradients.
-        own_optimizer = not any(name.startswith("optimizer") for name in net_params)
-        module["sparse"] = (
-            n_tokens > _BIG_VOCABULARY
-            and torch.device(device).type == "cpu"
-            and own_optimizer
-        )
-        # The lazy steps are what regularises the wide branch: on a GPU, too.
-        module["sparse_ngrams"] = own_optimizer and torch.device(device).type != "mps"
-        # Those of `fit`, held out or not, so that as many epochs of all rows are as far
-        # in the same schedule.
-        batch_size = choose_batch_size(self.batch_size, n_rows)
-        max_epochs = choose_max_epochs(
-            self.max_epochs, -(-n_rows // batch_size), n_words
-        )
-        callbacks = []
-        if train is not None:
-            n_batches = -(-len(train) // batch_size)
-            callbacks.append((SCHEDULE, make_schedule(max_epochs, n_batches)))
-        if self.ema_decay:  # before the stopping, which looks at the average
-            callbacks.append(("average", WeightAverage(self.ema_decay)))
-        if valid is not None and self.early_stopping:
-            stopping = make_early_stopping(self.n_iter_no_change, self.verbose)
-            callbacks.append((STOPPING, stopping))
-        vectors = choose_word_vectors(self.word_vectors, n_words, self.pretrained)
-        if freeze := choose_freeze(self.freeze_embeddings, vectors, max_epochs):
-            callbacks.append(make_freezer(freeze))
-        if self.verbose:
-            callbacks += make_progress_bars()
-        params = {
-            "criterion": CRITERIA[self.objective],
-            "criterion__reduction": "none",
-            "optimizer": LazyAdam,
-            "lr": self.lr,
-            "max_epochs": max_epochs,
-            "batch_size": batch_size,
-            "iterator_train": BucketedBatches,
-            "iterator_valid": SortedBatches,
-            "iterator_valid__max_tokens": self.max_tokens,
-            "train_split": None if valid is None else predefined_split(valid),
-            "classes": np.arange(n_classes),
-            "precision": self.precision,
-            "adversarial": choose_adversarial(self.adversarial, n_words),
-            "callbacks": callbacks + [_renew(item) for item in self.callbacks or []],
-            "device": str(device),
-            "verbose": self.verbose,
-        }
-        params |= {f"module__{name}": value for name, value in module.items()}
-        if taken := sorted(net_params.keys() & _TAKEN_NET_PARAMS):
-            raise ValueError(
-                f"net_params sets {', '.join(map(repr, taken))}, which the classifier "
-                "sets itself: use its own parameter."
-            )
-        if own_optimizer:
-            params["optimizer__fused"] = True
-            wide = {"lr": _WIDE_RATE * self.lr, "eps": _WIDE_EPS}
-            params["optimizer__param_groups"] = [("wide.*", wide)]
-        if self.weight_decay:  # not every optimizer knows it
-            params["optimizer__weight_decay"] = self.weight_decay
-        if self.label_smoothing:  # nor every criterion
-            params["criterion__label_smoothing"] = self.label_smoothing
-        return WeightedNet(LSTMModule, **params | net_params)
-
-    def _move_net(self, device, precision):
-        if torch.device(self.net_.device) != device:
-            self.net_.device = str(device)
-            self.net_.module_.to(device)
-            self.net_.initialize_optimizer()  # its moments stay on the old device
-        self.net_.precision = precision
-        return self.net_
-
     def _keep(self, net, X, classes, n_tokens, words, size):
         validate_data(self, X, skip_check_array=True)
         self._words = words
         self._size = size
         self.classes_ = classes
         self.n_tokens_ = n_tokens
-        self.history_ = _make_frame(net.history)
+        self.history_ = make_frame(net.history)
         self.net_ = net
-
-
-def _count_tokens(X, ids):
-    words = words_of(X)
-    if words is not None:
-        return len(words) + UNKNOWN + 1
-    highest = max(int(ids.max()), UNKNOWN)
-    if highest > np.iinfo(np.int32).max - 1:
-        raise ValueError(
-            f"X holds the id {highest}: each id up to it would need a word vector. "
-            "Number the words from 2 on without gaps."
-        )
-    return highest + 1
-
-
-def _check_same_classes(old, new):
-    if list(old) != list(new):
-        raise ValueError(
-            f"The classes are {new.tolist()}, but those of the earlier fit were "
-            f"{old.tolist()}. Fit a clone to start anew."
-        )
-
-
-def _initialize(net, start, words, random_state, previous=None):
-    """Initialize the net, with the weights of an earlier one or with learned ones."""
-    if isinstance(start, WordVectors):
-        net.set_params(module__embedding_dim=start.dim)
-    net.initialize()
-    if previous is not None:
-        _copy_weights(previous, net)
-    elif start is not None:
-        # As they are: with a standard deviation of 0.3 in place of their 0.7, GloVe's
-        # gained 0.9 points of accuracy on TREC and lost 1.2 on SST-5.
-        is_table = isinstance(start, np.ndarray)
-        table = start if is_table else start.align(words, random_state)
-        with torch.no_grad():
-            net.module_.embedding.weight.copy_(torch.from_numpy(table))
-        if isinstance(start, LanguageModel):
-            weights = {k: torch.tensor(w) for k, w in start.weights.items()}
-            net.module_.layers[0].load_state_dict(weights)
 
 
 def _train(net, dataset, n_epochs=None):
@@ -933,33 +655,3 @@ def _train(net, dataset, n_epochs=None):
     net.train_on(dataset.to(net.device), epochs=n_epochs)
     if wide is not None:
         wide.requires_grad_(True)
-
-
-def _copy_weights(old, new):
-    try:
-        new.module_.load_state_dict(old.module_.state_dict())
-    except RuntimeError as error:
-        raise ValueError(
-            "warm_start=True needs the architecture of the earlier fit; these "
-            f"parameters changed it: {error}"
-        ) from None
-
-
-def _renew(callback):
-    """Return an unfitted copy of a callback, which may have a name beside it.
-
-    It shares the parameters of the first: a TensorBoard's writer cannot be copied.
-    """
-    if isinstance(callback, tuple):
-        name, callback = callback
-        return name, _renew(callback)
-    if isinstance(callback, Callback):
-        return type(callback)(**callback.get_params(deep=False))
-    return clone(callback, safe=False)
-
-
-def _make_frame(history):
-    columns = ["epoch", "train_loss", "train_accuracy", "valid_loss"]
-    columns += ["valid_accuracy", "padding_share", "dur"]
-    kept = [name for name in columns if name in history[-1]]
-    return pd.DataFrame({name: history[:, name] for name in kept})

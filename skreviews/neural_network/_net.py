@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
@@ -66,6 +67,15 @@ class WeightedNet(NeuralNetClassifier):
             except _StopTraining:
                 pass
             self.notify("on_train_end", X=dataset, y=None)
+
+    def move_to(self, device, precision):
+        """Compute there from now on, in this precision; return self."""
+        if torch.device(self.device) != device:
+            self.device = str(device)
+            self.module_.to(device)
+            self.initialize_optimizer()  # its moments stay on the old device
+        self.precision = precision
+        return self
 
     def forget_training(self):
         """Drop what only `fit` needs: held-out rows, schedule, optimizer state.
@@ -251,6 +261,14 @@ def _read(unread, prefix):
         ):
             row |= {f"{prefix}_loss": loss, f"{prefix}_accuracy": accuracy}
         unread.clear()
+
+
+def make_frame(history):
+    """Return the columns of a history that `LSTMClassifier` shows."""
+    columns = ["epoch", "train_loss", "train_accuracy", "valid_loss"]
+    columns += ["valid_accuracy", "padding_share", "dur"]
+    kept = [name for name in columns if name in history[-1]]
+    return pd.DataFrame({name: history[:, name] for name in kept})
 
 
 def clip_gradients(module):

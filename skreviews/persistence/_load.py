@@ -3,8 +3,9 @@
 from skorch.history import History
 
 from skreviews.neural_network import LSTMClassifier
-from skreviews.neural_network._classifier import _make_frame
 from skreviews.neural_network._device import find_device
+from skreviews.neural_network._net import make_frame
+from skreviews.neural_network._state import unpack_net
 from skreviews.persistence._archive import (
     PARAMS,
     VOCABULARY,
@@ -131,18 +132,20 @@ def _build(params, words, weights, device):
     vectorizer.max_len_ = vectorizer._n_features_out = max_len
     vectorizer._words = words
 
-    history = History(map(decode_values, params["history"]))
     classifier.device = device
+    history = History(map(decode_values, params["history"]))
+    net = {"module": module, "history": history, "weights": weights}
+    size = tuple(params["size"])
     fitted = {
         "_words": words if params["knows_words"] else None,
-        "_size": tuple(params["size"]),
+        "_size": size,
         "classes_": classes,
         "n_tokens_": module["n_tokens"],
         "n_features_in_": max_len,
-        "history_": _make_frame(history),
-        "_net_state": {"module": module, "history": history, "weights": weights},
+        "history_": make_frame(history),
+        "net_": unpack_net(net, classifier, size),
     }
-    classifier.__setstate__(vars(classifier) | fitted)  # as pickle does
+    vars(classifier).update(fitted)
     return pipeline
 
 

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skreviews._files import check_folder, write_whole
+from skreviews.neural_network._state import pack_net
 from skreviews.persistence._archive import (
     CARD,
     PARAMS,
@@ -128,7 +129,7 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     *_, (_, vectorizer), (_, classifier) = find_steps(pipe)
     check_is_fitted(pipe)
     _check_words(vectorizer, classifier)
-    net = classifier.__getstate__()["_net_state"]
+    net = pack_net(classifier.net_)
     params = {
         "pipeline": pipeline_class,
         "verbose": bool(pipe.verbose),
