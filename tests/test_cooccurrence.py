@@ -200,3 +200,23 @@ def test_a_warm_start_keeps_what_it_has_learned(ids):
     learned = _table_of(classifier.net_)
     classifier.set_params(callbacks=[Tables()]).fit(*ids)
     assert_array_equal(_tables_of(classifier)[0], learned)
+
+
+def test_they_are_larger_than_random_ones_unless_told(ids):
+    for params, dim in (
+        ({"word_vectors": "cooccurrence"}, 200),
+        ({"word_vectors": None}, 100),
+        ({"word_vectors": "cooccurrence", "embedding_dim": 9}, 9),
+    ):
+        params = TINY | {"embedding_dim": "auto", "max_epochs": 1} | params
+        assert _table_of(LSTMClassifier(**params).fit(*ids).net_).shape[1] == dim
+
+
+@pytest.mark.usefixtures("many_words")
+def test_a_warm_start_with_fewer_words_keeps_the_size_of_the_vectors(ids):
+    params = TINY | {"embedding_dim": "auto", "max_epochs": 1, "warm_start": True}
+    X, y = ids
+    classifier = LSTMClassifier(**params).fit(X, y)
+    rows = [np.flatnonzero(y == label)[0] for label in np.unique(y)]
+    classifier.fit(X[rows], y[rows])
+    assert _table_of(classifier.net_).shape[1] == 200

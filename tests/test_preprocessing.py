@@ -114,7 +114,7 @@ CLEANER_PARAMS = st.fixed_dictionaries(
         "lowercase": st.booleans(),
         "strip_html": st.booleans(),
         "urls": st.sampled_from(["remove", "token", "keep"]),
-        "digits": st.sampled_from(["remove", "token", "keep"]),
+        "digits": st.sampled_from(["remove", "token", "shape", "keep"]),
         "punctuation": st.sampled_from(["remove", "separate", "keep"]),
         "emoji": st.sampled_from(["keep", "words", "drop"]),
         "squeeze_repeats": st.booleans(),
@@ -424,14 +424,17 @@ def test_a_text_is_cleaned_alike_in_any_company_and_order(texts, params, data):
     assert_same(cleaner.transform([texts[row] for row in rows]), cleaned[rows])
 
 
-@pytest.mark.parametrize("digits", ["remove", "token", "keep"])
+@pytest.mark.parametrize("digits", ["remove", "token", "shape", "keep"])
+@pytest.mark.parametrize("punctuation", ["remove", "separate"])
 @pytest.mark.parametrize("squeeze_repeats", [True, False])
-@given(text=st.text("a9' \n") | st.text(st.characters(max_codepoint=127)))
+@given(text=st.text("a9'! \n") | st.text(st.characters(max_codepoint=127)))
 @some
 def test_a_word_in_another_script_changes_nothing_but_itself(
-    text, digits, squeeze_repeats
+    text, digits, punctuation, squeeze_repeats
 ):
-    cleaner = TextCleaner(digits=digits, squeeze_repeats=squeeze_repeats)
+    cleaner = TextCleaner(
+        digits=digits, punctuation=punctuation, squeeze_repeats=squeeze_repeats
+    )
     # The text twice, so that one ends where the other begins.
     _, alone, beside = cleaner.transform([text, text, f"{text} 好"])
     assert beside == f"{alone} 好".lstrip()
@@ -636,6 +639,13 @@ def test_numbers_are_kept_on_request():
         "4 stars ½ off 100000 ٣٤"
     )
     assert clean_nothing_but("v2.0.1 at 10:30") == "v2.0.1 at 10:30"
+
+
+def test_long_numbers_leave_their_shape():
+    text = "8/10, call 08712460324 or १२३४, from 1999 on: 1,000 of 15"
+    shaped = clean_nothing_but(text, digits="shape")
+    assert shaped == "8/10, call 00000000000 or 0000, from 0000 on: 1,000 of 15"
+    assert clean(["12", "345", "6"], digits="shape") == ["12", "000", "6"]
 
 
 def test_punctuation_is_removed_separated_or_kept():

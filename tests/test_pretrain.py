@@ -62,7 +62,7 @@ def _assert_same(a, b):
 
 def test_the_model_has_the_words_and_shapes_of_the_pipeline(unlabelled, started):
     model = started["lstm"].pretrained
-    plain = TextCleaner().fit_transform(unlabelled)
+    plain = clone(started["clean"]).fit_transform(unlabelled)
     words = SequenceVectorizer().fit(plain).vocabulary_
     assert model.words == tuple(words)
     assert model.table.shape == (len(words) + 2, 12)

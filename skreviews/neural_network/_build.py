@@ -20,6 +20,7 @@ from skreviews.neural_network._optimizer import LazyAdam
 from skreviews.neural_network._sizes import (
     choose_adversarial,
     choose_batch_size,
+    choose_embedding_dim,
     choose_freeze,
     choose_max_epochs,
     choose_ngram_weight,
@@ -86,6 +87,9 @@ def choose_module(classifier, n_tokens, n_classes, size, start):
     module = {name: getattr(classifier, name) for name in _MODULE_PARAMS}
     if isinstance(start, WordVectors):
         module["embedding_dim"] = start.dim
+    else:
+        dim = choose_embedding_dim(classifier.embedding_dim, start)
+        module["embedding_dim"] = dim
     module["ngram_weight"] = choose_ngram_weight(classifier.ngram_weight, *size)
     return module | {"n_tokens": n_tokens, "n_classes": n_classes}
 

@@ -52,8 +52,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    embedding_dim : int, default=100
-        Size of the word vectors; `word_vectors` have their own.
+    embedding_dim : 'auto' or int, default='auto'
+        Size of the word vectors; pretrained `word_vectors` have their own. 'auto' is
+        200 for those of 'cooccurrence', else 100.
     hidden_size : int, default=64
         Size of the hidden state of each direction.
     num_layers : int, default=1
@@ -262,7 +263,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "embedding_dim": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "num_layers": [Interval(Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
@@ -323,7 +327,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        embedding_dim=100,
+        embedding_dim="auto",
         hidden_size=64,
         num_layers=1,
         bidirectional=True,
@@ -454,6 +458,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         size = (len(dataset), len(dataset.ids))
         start = find_start(self, words, size, goes_on=previous is not None)
         module = choose_module(self, n_tokens, len(classes), size, start)
+        if previous is not None and self.embedding_dim == "auto":
+            # As it was, whatever the number of words is now.
+            module["embedding_dim"] = previous.module_.embedding.embedding_dim
         class_weight = choose_class_weight(self.class_weight, self.decision)
         weights = weigh_classes(dataset, class_weight, classes)
         if weights is not None:
@@ -467,7 +474,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                 start = previous
             elif start == COOCCURRENCE:
                 start = learn_word_vectors(
-                    dataset, n_tokens, self.embedding_dim, random_state
+                    dataset, n_tokens, module["embedding_dim"], random_state
                 )
             net = build_net(self, module, size, device, train, valid)
             initialize(net, start, words, random_state)

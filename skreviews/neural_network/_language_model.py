@@ -13,6 +13,7 @@ from skreviews.neural_network._module import LSTMModule
 from skreviews.neural_network._net import clip_gradients
 from skreviews.neural_network._optimizer import LazyAdam
 from skreviews.neural_network._precision import use_bf16
+from skreviews.neural_network._sizes import choose_embedding_dim
 from skreviews.preprocessing._ids import FIRST_WORD, PADDING, UNKNOWN
 from skreviews.preprocessing._texts import to_offsets
 from skreviews.preprocessing._word_vectors import WordVectors
@@ -205,6 +206,7 @@ def learn_language(
     n_tokens = len(words) + FIRST_WORD
     dataset = _cut(TokenDataset.from_rows(ids, n_tokens)).to(device)
     params = {name: getattr(classifier, name) for name in _SIZES}
+    params["embedding_dim"] = choose_embedding_dim(classifier.embedding_dim)
     reader = LSTMModule(n_tokens, 1, **params, sparse=device.type != "mps")
     counts = np.bincount(dataset.ids, minlength=n_tokens)
     shares = torch.from_numpy(counts / counts.sum()).float()

@@ -17,6 +17,8 @@ _AUTO_BATCH_SIZES = (32, 64)
 # 420,000 words, the log loss of the LSTM was 0.868 so and 0.894 as with fewer words; on
 # one of SST-5, with 130,000, that of the mean of both branches was 1.342 and 1.291.
 _MANY_WORDS = 300_000
+# Vectors that are frozen cannot be learned by heart, however long they are.
+_EMBEDDING_DIMS = (100, 200)
 # With 0.05 folds of four sets of 10,000 to 400,000 words gained 0.002 to 0.019 of
 # accuracy; 0.1, with word dropout of 0.1, added 0.003 to 0.031 on three of them.
 _AUTO_ADVERSARIAL = 0.1
@@ -48,6 +50,13 @@ def choose_word_vectors(word_vectors, n_words, pretrained):
     if word_vectors != "auto":
         return word_vectors
     return COOCCURRENCE if n_words >= _MANY_WORDS and pretrained is None else None
+
+
+def choose_embedding_dim(embedding_dim, word_vectors=None):
+    """Return the size of the word vectors that do not bring their own."""
+    if embedding_dim != "auto":
+        return embedding_dim
+    return _EMBEDDING_DIMS[word_vectors == COOCCURRENCE]
 
 
 def choose_freeze(freeze_embeddings, word_vectors, max_epochs):
