@@ -837,6 +837,15 @@ def test_verbose_shows_a_line_for_each_epoch_and_on_a_terminal_a_bar(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_lines_of_the_epochs_are_coloured_on_a_terminal_only(
+    ids, capsys, monkeypatch, is_terminal
+):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    LSTMClassifier(**SMALL, validation_fraction=0.1, verbose=1).fit(*ids)
+    assert ("\033[" in capsys.readouterr().out) == is_terminal
+
+
 def test_the_users_interrupt_at_the_end_of_an_epoch_is_no_early_stopping(ids):
     class Press(Callback):
         def on_epoch_end(self, net, **kwargs):

@@ -27,6 +27,7 @@ from skreviews import (
     save,
     score_file,
 )
+from skreviews.scoring._targets import ParquetTarget
 
 PROBA = [f"proba_{stars}" for stars in range(1, 6)]
 STATUSES = ["ok", "empty", "missing", "all_unknown", "too_long_truncated", "unreadable"]
@@ -648,3 +649,22 @@ def test_messy_reviews_lose_no_row(pipe, tmp_path, data_folder):
     assert scored["status"].isin(STATUSES).all()
     assert scored["content"].fillna("").equals(raw["content"])
     assert list(scored["score"]) == list(raw["score"])
+
+
+def test_many_parts_become_one_parquet_file_in_the_memory_of_a_few(tmp_path):
+    table = pa.table({"text": [f"text {i}" for i in range(5_000)]})
+    target = ParquetTarget(table.schema)
+    part = tmp_path / "part.parquet"
+    part.write_bytes(target.encode(table))
+    before, most = pa.default_memory_pool(), []
+    for n_parts in (2, 40):
+        pool = pa.proxy_memory_pool(before)
+        pa.set_memory_pool(pool)
+        try:
+            with (tmp_path / "whole.parquet").open("wb") as file:
+                target.join([part] * n_parts, file)
+        finally:
+            pa.set_memory_pool(before)
+        most.append(pool.max_memory())
+    assert pq.read_table(tmp_path / "whole.parquet") == pa.concat_tables([table] * 40)
+    assert most[1] <= 1.1 * most[0]

@@ -6,7 +6,13 @@ from functools import partial
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler, ProgressBar
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    LRScheduler,
+    PrintLog,
+    ProgressBar,
+)
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 # Share of the steps in which the learning rate rises; in the rest it falls to zero.
@@ -135,6 +141,19 @@ def make_progress_bars():
 
     A log file would keep every state of the bar.
     """
-    bar = ProgressBar()
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    return [bar] if is_terminal or bar.in_ipynb() else []
+    return [ProgressBar()] if _is_watched(sys.stderr) else []
+
+
+class EpochLines(PrintLog):
+    """skorch's line for each epoch; where nobody watches, without its colours."""
+
+    def format_row(self, row, key, color):
+        if not _is_watched(sys.stdout):
+            row = {key: row[key]}  # whether it is the best, which has the colour, goes
+        return super().format_row(row, key, color)
+
+
+def _is_watched(stream):
+    """Tell whether a stream goes to a terminal or a notebook, and not to a file."""
+    is_terminal = stream is not None and stream.isatty()
+    return is_terminal or ProgressBar().in_ipynb()

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import torch
 from skorch import NeuralNetClassifier
-from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from skorch.callbacks import EpochTimer, PassthroughScoring
 
 from skreviews.neural_network._adversarial import learn_twice
+from skreviews.neural_network._callbacks import EpochLines
 from skreviews.neural_network._cpu import limited_threads
 from skreviews.neural_network._data import SortedBatches, split_batch
 from skreviews.neural_network._precision import use_bf16
@@ -51,7 +52,7 @@ class WeightedNet(NeuralNetClassifier):
             ("train_accuracy", PassthroughScoring("train_accuracy", on_train=True)),
             ("valid_loss", PassthroughScoring("valid_loss")),
             ("valid_accuracy", PassthroughScoring("valid_accuracy")),
-            ("print_log", PrintLog(keys_ignored="padding_share")),
+            ("print_log", EpochLines(keys_ignored="padding_share")),
         ]
 
     def train_on(self, dataset, epochs=None):

@@ -18,6 +18,8 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+from skreviews._files import rename_for_good
+
 _JOURNAL = "journal.jsonl"
 
 
@@ -84,8 +86,7 @@ class Journal:
         self._note({"made": done})
         if self._is_taken():  # by now
             self._refuse()
-        os.replace(whole, self.target)
-        _flush_folder(self.target.parent)
+        rename_for_good(whole, self.target)
         self._remove()
 
     def close(self):
@@ -230,29 +231,19 @@ def _differ(old, new):
 
 
 def _write(path, fill):
-    """Write a file that is whole, and on the disk, before it has its name."""
+    """Write a file that is whole, and on the disk, before it has its name.
+
+    The other name is always the same: what a killed run has left is written over.
+    """
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
             fill(file)
-            file.flush()
-            os.fsync(file.fileno())
+        rename_for_good(temporary, path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
-    os.replace(temporary, path)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder):
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _lock(file, folder):

@@ -2,79 +2,26 @@
 
 import os
 import sys
-import warnings
-from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
-import pyarrow as pa
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 import skreviews
 from skreviews._files import check_folder
 from skreviews.scoring._journal import Journal
-from skreviews.scoring._model import (
-    EMPTY,
-    MISSING,
-    STATUSES,
-    UNREADABLE,
-    Scorer,
-    open_model,
-)
-from skreviews.scoring._progress import Progress
+from skreviews.scoring._model import Scorer, open_model
+from skreviews.scoring._rows import assemble, make_schema, raise_unreadable
+from skreviews.scoring._run import Run, Stream
 from skreviews.scoring._sources import (
     FORMATS,
-    REASON,
     Source,
     find_format,
     is_stream,
     read_memory,
-    rebatch,
 )
 from skreviews.scoring._targets import ParquetTarget, TextTarget
-from skreviews.scoring._workers import map_scores
-
-_UNSCORED = (EMPTY, MISSING, UNREADABLE)
-
-
-@dataclass(frozen=True)
-class ScoreSummary:
-    """What `score_file` has done.
-
-    Attributes
-    ----------
-    rows : int
-        Rows of the target.
-    statuses : dict
-        Number of rows of each status.
-    resumed_rows : int
-        Rows of an earlier run that was cut off.
-    seconds : float
-        Of this run.
-    """
-
-    rows: int
-    statuses: dict
-    resumed_rows: int
-    seconds: float
-
-    @property
-    def rows_per_second(self):
-        """Rows of this run in a second."""
-        return (self.rows - self.resumed_rows) / max(self.seconds, 1e-9)
-
-    def __str__(self):
-        counts = [f"{n:,} {status}" for status, n in self.statuses.items() if n]
-        resumed = ""
-        if self.resumed_rows:
-            resumed = f", the first {self.resumed_rows:,} of them by an earlier run"
-        return (
-            f"Scored {self.rows:,} rows in {self.seconds:,.1f} s "
-            f"({self.rows_per_second:,.0f} rows/s){resumed}: "
-            f"{', '.join(counts) or 'none'}."
-        )
 
 
 @validate_params(
@@ -254,14 +201,14 @@ def score_file(
         _check_apart(opened, Path(source), target)
     pipe = open_model(model, device)
     scorer = Scorer(pipe)
-    schema = _make_schema(scorer.classes, id, names, columns, opened.types)
+    schema = make_schema(scorer.classes, id, names, columns, opened.types)
     if file_format == "parquet":
         writer = ParquetTarget(schema)
     else:
         writer = TextTarget(file_format, compression, schema, escape_formulas)
-    run = _Run(opened, pipe, scorer, schema, id, on_error, batch_rows, n_jobs)
+    run = Run(opened, pipe, scorer, schema, id, on_error, batch_rows, n_jobs)
     if to_stream:
-        sink = _Stream(sys.stdout.buffer, writer)
+        sink = Stream(sys.stdout.buffer, writer)
     else:
         job = {
             "skreviews version": skreviews.__version__,
@@ -358,104 +305,6 @@ def iter_scores(
     return _iter_scores(scorer, batches, names, id, columns, on_error)
 
 
-def _iter_scores(scorer, batches, names, id, columns, on_error):
-    row = 0
-    for batch in batches:
-        table = read_memory(batch, names)
-        types = [field.type for field in table.schema][:-1]
-        schema = _make_schema(scorer.classes, id, names, columns, types)
-        found = scorer.score(table[0].combine_chunks())
-        scores, reasons = _assemble(table, found, row, scorer, schema, id)
-        if reasons and on_error == "raise":
-            _raise_unreadable(row, reasons, "the stream")
-        row += len(table)
-        yield scores
-
-
-class _Run:
-    """One way through a source, batch by batch."""
-
-    def __init__(self, source, pipe, scorer, schema, id, on_error, batch_rows, n_jobs):
-        self.source = source
-        self.pipe = pipe
-        self.scorer = scorer
-        self.schema = schema
-        self.id = id
-        self.on_error = on_error
-        self.batch_rows = batch_rows
-        self.n_jobs = n_jobs
-
-    def score(self, sink, writer, progress, log, start):
-        rows = resumed = sum(part["rows"] for part in sink.parts)
-        statuses = {
-            status: sum(part["statuses"][status] for part in sink.parts)
-            for status in STATUSES
-        }
-        first_unreadable = None
-        if not sink.is_finished:
-            bar = Progress(self.source, progress, log, rows)
-            tables = self._read(rows, bar)
-            try:
-                for table, found in map_scores(
-                    self.scorer, self.pipe, tables, self.n_jobs
-                ):
-                    scores, reasons = _assemble(
-                        table, found, rows, self.scorer, self.schema, self.id
-                    )
-                    if reasons and self.on_error == "raise":
-                        _raise_unreadable(rows, reasons, self.source.name)
-                    if reasons and first_unreadable is None:
-                        first_unreadable = rows + min(reasons), reasons[min(reasons)]
-                    counts = _count(scores["status"])
-                    sink.add(
-                        writer.encode(scores),
-                        {"rows": len(scores), "statuses": counts},
-                    )
-                    rows += len(scores)
-                    statuses = {name: statuses[name] + counts[name] for name in counts}
-                    bar.update(rows, statuses)
-            finally:
-                bar.close()
-            sink.finish(writer.join)
-        if first_unreadable is not None:
-            row, reason = first_unreadable
-            warnings.warn(
-                f"{self.source.name}: {statuses[STATUSES[UNREADABLE]]:,} of {rows:,} "
-                f"rows are unreadable; row {row:,}: {reason}.",
-                stacklevel=4,
-            )
-        seconds = perf_counter() - start
-        return ScoreSummary(rows, statuses, resumed, seconds)
-
-    def _read(self, n_skipped, bar):
-        tables = rebatch(self.source.read(), self.batch_rows, n_skipped)
-        for number, table in enumerate(tables):
-            if number == 0:
-                bar.begin()
-            yield table
-
-
-class _Stream:
-    """Standard output in place of a journal: what is written stays."""
-
-    parts = ()
-    is_finished = False
-
-    def __init__(self, file, writer):
-        self.file = file
-        file.write(writer.header())
-
-    def add(self, data, notes):
-        self.file.write(data)
-        self.file.flush()
-
-    def finish(self, join):
-        self.file.flush()
-
-    def close(self):
-        pass
-
-
 def _list_columns(text, id, columns):
     """Return the columns to read, each once, that of the texts first."""
     columns = list(columns)
@@ -498,68 +347,15 @@ def _check_apart(source, place, target):
         )
 
 
-def _make_schema(classes, id, names, columns, types):
-    labels = classes.tolist()
-    try:
-        kind = pa.array(labels).type
-    except pa.ArrowException:  # of several types
-        kind = pa.string()
-    types = dict(zip(names, types, strict=True))
-    fields = [("row", pa.int64()) if id is None else (id, types[id])]
-    fields += [("prediction", kind)]
-    fields += [(f"proba_{label}", pa.float32()) for label in labels]
-    fields += [("status", pa.string())]
-    taken = [name for name, _ in fields]
-    if clashes := [name for name in taken[1:] if name == id]:
-        raise ValueError(
-            f"the id column {clashes[0]!r} has the name of a column of the scores: "
-            "rename it."
-        )
-    if repeated := [name for name in taken if taken.count(name) > 1]:
-        raise ValueError(f"two labels of the model are written {repeated[0][6:]!r}.")
-    for name in columns:
-        if name == id:
-            continue
-        if name in taken:
-            raise ValueError(
-                f"the source has the column {name!r}, which is also one of the scores: "
-                "rename it, or do not carry it along."
-            )
-        fields.append((name, types[name]))
-    return pa.schema(fields)
-
-
-def _assemble(table, found, row, scorer, schema, id):
-    """Return the rows of the target, and why some have no scores."""
-    codes, probabilities, reasons = found
-    broken = table[REASON].to_pylist() if table[REASON].null_count < len(table) else []
-    reasons = reasons | {i: why for i, why in enumerate(broken) if why is not None}
-    codes[list(reasons)] = UNREADABLE
-    is_scored = ~np.isin(codes, _UNSCORED)
-    labels = np.full(len(table), None, object)
-    labels[is_scored] = scorer.decide(probabilities[is_scored]).tolist()
-    if schema.field("prediction").type == pa.string():
-        labels = [None if label is None else str(label) for label in labels]
-    scores = [
-        pa.array(labels, schema.field("prediction").type),
-        *(pa.array(column, mask=~is_scored) for column in probabilities.T),
-        pa.array(np.array(STATUSES, object)[codes], pa.string()),
-    ]
-    start = np.arange(row, row + len(table)) if id is None else table[id]
-    carried = [table[name] for name in schema.names[1 + len(scores) :]]
-    return pa.table([start, *scores, *carried], schema=schema), reasons
-
-
-def _count(statuses):
-    found = {
-        item["values"]: item["counts"] for item in statuses.value_counts().to_pylist()
-    }
-    return {status: found.get(status, 0) for status in STATUSES}
-
-
-def _raise_unreadable(row, reasons, name):
-    first = min(reasons)
-    raise ValueError(
-        f"row {row + first:,} of {name} is unreadable: {reasons[first]}. Mend it, or "
-        'pass on_error="record" to go on.'
-    )
+def _iter_scores(scorer, batches, names, id, columns, on_error):
+    row = 0
+    for batch in batches:
+        table = read_memory(batch, names)
+        types = [field.type for field in table.schema][:-1]
+        schema = make_schema(scorer.classes, id, names, columns, types)
+        found = scorer.score(table[0].combine_chunks())
+        scores, reasons = assemble(table, found, row, scorer, schema, id)
+        if reasons and on_error == "raise":
+            raise_unreadable(row, reasons, "the stream")
+        row += len(table)
+        yield scores

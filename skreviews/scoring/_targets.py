@@ -106,7 +106,10 @@ class ParquetTarget:
     def join(self, parts, file):
         with pq.ParquetWriter(file, self.schema) as writer:
             for path in parts:
-                writer.write_table(pq.read_table(path, partitioning=None))
+                with pq.ParquetFile(path) as part:
+                    writer.write_table(part.read(use_threads=False))
+                # Else Arrow keeps what is freed: the more, the more parts.
+                pa.default_memory_pool().release_unused()
 
 
 def _escape(column):
