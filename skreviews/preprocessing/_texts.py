@@ -83,6 +83,8 @@ def map_chunks(function, texts):
     if len(chunks) == 1:  # to count the cores takes as long as to split a review
         return [function(chunks[0])]
     n_threads = min(len(chunks), joblib.cpu_count(), pa.cpu_count())
+    if n_threads == 1:
+        return list(map(function, chunks))
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(function, chunks))
 
