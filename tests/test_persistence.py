@@ -774,7 +774,10 @@ def test_describe_tells_what_is_in_the_file(pipe, saved, tmp_path):
     assert about["max_len"] == pipe["vectorize"].max_len_
     weights = pipe["lstm"].net_.module_.parameters()
     assert about["n_weights"] == sum(weight.numel() for weight in weights)
-    assert about["steps"]["clean"] == {"class": "skreviews.TextCleaner", "params": {}}
+    assert about["steps"]["clean"] == {
+        "class": "skreviews.TextCleaner",
+        "params": {"digits": "shape", "punctuation": "separate", "stemmer": "snowball"},
+    }
     assert about["steps"]["lstm"]["params"] == SMALL | {"class_weight": "auto"}
     assert about["training"]["rows"] > 0 and "torch" in about["versions"]
     assert about["parts"] == {

@@ -405,7 +405,7 @@ def test_a_text_that_a_tokenizer_refuses_costs_itself_only(tmp_path):
 
 
 def _tokenize(text):
-    if "refuse" in text:
+    if "refus" in text:  # its stem
         raise ValueError("refused")
     return text.split()
 

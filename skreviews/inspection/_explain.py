@@ -80,10 +80,10 @@ def explain(pipe, texts, *, target=None):
     >>> X = ["Love it!", "Crashes a lot :(", "I love this app", "It just crashes"] * 9
     >>> y = [5, 1, 5, 1] * 9
     >>> pipe = make_review_pipeline(random_state=0, lstm__hidden_size=8, lstm__lr=0.05)
-    >>> explanation = explain(pipe.fit(X, y), ["LOVE it, really :)"])
+    >>> explanation = explain(pipe.fit(X, y), ["LOVE it! Really www.x.y"])
     >>> frame = explanation.to_frame()
     >>> frame["word"].tolist(), frame["tokens"].tolist()
-    (['LOVE', 'it,', 'really', ':)'], ['love', 'it', '<unk>', ''])
+    (['LOVE', 'it!', 'Really', 'www.x.y'], ['love', 'it !', '<unk>', ''])
     >>> frame.loc[frame["attribution"].idxmax(), "word"]
     'LOVE'
     """
