@@ -203,6 +203,19 @@ def test_get_params_names_every_parameter_of_every_step():
             assert f"{step}__{name}" in params
 
 
+def test_the_pipeline_stems_words_unless_pretrained_vectors_are_given():
+    vectors = {"lstm__word_vectors": {"good": [1.0, 0.0]}}
+    for params, stemmer in (
+        ({}, "snowball"),
+        ({"lstm__word_vectors": None}, "snowball"),
+        ({"lstm__word_vectors": "cooccurrence"}, "snowball"),
+        (vectors, None),
+        (vectors | {"clean__stemmer": "porter"}, "porter"),
+        ({"clean": TextCleaner()}, None),
+    ):
+        assert make_review_pipeline(**params)["clean"].stemmer == stemmer
+
+
 def test_clone_forgets_the_fit_and_keeps_the_parameters(fitted):
     copy = clone(fitted)
     assert copy.get_params()["lstm__hidden_size"] == 8
