@@ -32,7 +32,7 @@ from rivals import (
 )
 from worker import start_workers
 
-from skreviews import make_review_pipeline
+from skreviews import TextCleaner, make_review_pipeline
 
 TFIDF = "TF-IDF"
 RIVALS = ("Keras", TFIDF, "fastText")
@@ -84,6 +84,7 @@ def make_worker_cases(workers, train, y, test):
 def fit_pipeline(texts, y, max_len="auto", **params):
     """Return a fitted pipeline; one epoch will do, as the weights do not matter."""
     pipeline = make_review_pipeline(
+        clean=TextCleaner(),  # as the rivals do
         resample="passthrough",
         vectorize__max_len=max_len,
         vectorize__max_features=SIZE["n_words"],

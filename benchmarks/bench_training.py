@@ -39,7 +39,7 @@ from rivals import (
 from torch.profiler import ProfilerActivity, profile
 from worker import start_workers
 
-from skreviews import make_review_pipeline
+from skreviews import TextCleaner, make_review_pipeline
 from skreviews.neural_network import LSTMModule
 
 PLAIN_FLOOR = "bare net, fp32, as it is written"
@@ -65,6 +65,7 @@ def make_cases(texts, ids, y, n_stems):
     n_tokens = len(ids.words) + 2
     plain_ids = np.asarray(ids, dtype=np.int64)
     pipeline = make_review_pipeline(
+        clean=TextCleaner(),  # as the rivals do
         resample="passthrough",
         vectorize__max_len=SIZE["max_len"],
         vectorize__max_features=SIZE["n_words"],

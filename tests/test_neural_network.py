@@ -846,6 +846,22 @@ def test_the_lines_of_the_epochs_are_coloured_on_a_terminal_only(
     assert ("\033[" in capsys.readouterr().out) == is_terminal
 
 
+def test_the_lines_of_the_epochs_go_to_anything_that_takes_lines(ids, monkeypatch):
+    class Lines:
+        def __init__(self):
+            self.lines = []
+
+        def write(self, line):
+            self.lines.append(line)
+
+        def flush(self):
+            pass
+
+    monkeypatch.setattr(sys, "stdout", Lines())
+    LSTMClassifier(**SMALL, verbose=1).fit(*ids)
+    assert "train_loss" in "".join(sys.stdout.lines)
+
+
 def test_the_users_interrupt_at_the_end_of_an_epoch_is_no_early_stopping(ids):
     class Press(Callback):
         def on_epoch_end(self, net, **kwargs):

@@ -31,7 +31,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder
 
 from skreviews import SequenceVectorizer, TextCleaner, make_reviews
-from skreviews.preprocessing import _texts, check_texts
+from skreviews.preprocessing import _cleaner, _texts, check_texts
 from skreviews.preprocessing._ids import TokenIds
 from skreviews.preprocessing._labels import encode_labels
 
@@ -646,6 +646,11 @@ def test_long_numbers_leave_their_shape():
     shaped = clean_nothing_but(text, digits="shape")
     assert shaped == "8/10, call 00000000000 or 0000, from 0000 on: 1,000 of 15"
     assert clean(["12", "345", "6"], digits="shape") == ["12", "000", "6"]
+    keycaps = "123\ufe0f\u20e3 1\ufe0f\u20e3"
+    assert clean(keycaps, digits="shape") == keycaps.replace("123", "000")
+    assert clean_nothing_but("https://a.example/2021", digits="shape") == (
+        "https://a.example/0000"
+    )
 
 
 def test_punctuation_is_removed_separated_or_kept():
@@ -893,12 +898,16 @@ def test_a_stemmer_sees_each_distinct_word_once(monkeypatch, stemmer, name):
             self.stem = stem
 
     monkeypatch.setattr(f"nltk.stem.{name}", Counting)
+    _cleaner._make_stemmer.cache_clear()
     monkeypatch.setattr(_texts, "_CHUNK_ROWS", 100)
     texts = ["good app crashes", "good GOOD", "", "app, app"] * 200
     cleaned = clean(texts, stemmer=stemmer)
     assert sorted(seen) == ["app", "crashes", "good"]
     app = original(*["english"] * (stemmer == "snowball")).stem("app")
     assert cleaned == [f"good {app} crash", "good good", "", f"{app} {app}"] * 200
+    clean(texts, stemmer=stemmer)
+    assert len(seen) == 3  # nor again in the next texts
+    _cleaner._make_stemmer.cache_clear()
 
 
 def test_stop_words_are_dropped_before_the_stemmer():

@@ -129,6 +129,19 @@ def test_the_loss_falls_below_the_entropy_of_the_words():
     assert losses[-1] < -(asked * np.log(asked)).sum() - 0.1
 
 
+def test_the_classifier_takes_vectors_of_any_size_unless_it_is_told_one(unlabelled):
+    model = pretrain(unlabelled, make_small(lstm__embedding_dim=6))["lstm"].pretrained
+    pipe = make_small(lstm__embedding_dim="auto", lstm__pretrained=model)
+    y = np.arange(len(unlabelled)) % 2
+    net = pipe.fit(unlabelled, y)["lstm"].net_
+    assert net.module_.embedding.embedding_dim == 6
+    pipe.set_params(lstm__embedding_dim=7)
+    with pytest.raises(ValueError, match="embedding_dim=7, but .* embedding_dim=6"):
+        pipe.fit(unlabelled, y)
+    default = pretrain(unlabelled, make_small(lstm__embedding_dim="auto"))
+    assert default["lstm"].pretrained.params["embedding_dim"] == 100
+
+
 def test_long_texts_are_read_to_their_end():
     text = " ".join(["good app"] * 150)
     model = pretrain([text], make_small(vectorize__max_len=300))["lstm"].pretrained

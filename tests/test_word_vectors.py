@@ -560,6 +560,14 @@ def test_a_warm_start_goes_on_from_its_own_vectors(ids, vectors_of_a_file):
     assert_array_equal(_table_of(classifier), learned)
 
 
+def test_a_warm_start_refuses_vectors_of_another_size(ids):
+    first, second = ({"good": [0.5] * dim} for dim in (4, 2))
+    classifier = LSTMClassifier(**TINY, word_vectors=first, warm_start=True).fit(*ids)
+    classifier.set_params(word_vectors=second)
+    with pytest.raises(ValueError, match="needs the architecture of the earlier fit"):
+        classifier.fit(*ids)
+
+
 def test_early_stopping_and_word_vectors_go_together(ids, vectors):
     params = TINY | {"max_epochs": 6, "early_stopping": True, "n_iter_no_change": 1}
     classifier = LSTMClassifier(**params, word_vectors=vectors, freeze_embeddings=1)

@@ -13,6 +13,7 @@ from skreviews.neural_network._callbacks import (
     make_schedule,
 )
 from skreviews.neural_network._data import BucketedBatches, SortedBatches
+from skreviews.neural_network._language_model import LanguageModel
 from skreviews.neural_network._module import LSTMModule
 from skreviews.neural_network._net import SCHEDULE, STOPPING, WeightedNet
 from skreviews.neural_network._objective import CRITERIA
@@ -85,7 +86,7 @@ def choose_module(classifier, n_tokens, n_classes, size, start):
         Where the word vectors start; see `find_start`.
     """
     module = {name: getattr(classifier, name) for name in _MODULE_PARAMS}
-    if isinstance(start, WordVectors):
+    if isinstance(start, (WordVectors, LanguageModel)):
         module["embedding_dim"] = start.dim
     else:
         dim = choose_embedding_dim(classifier.embedding_dim, start)

@@ -149,11 +149,11 @@ class EpochLines(PrintLog):
 
     def format_row(self, row, key, color):
         if not _is_watched(sys.stdout):
-            row = {key: row[key]}  # whether it is the best, which has the colour, goes
+            row = {key: row[key]}  # without `<key>_best`, which brings the colour
         return super().format_row(row, key, color)
 
 
 def _is_watched(stream):
     """Tell whether a stream goes to a terminal or a notebook, and not to a file."""
-    is_terminal = stream is not None and stream.isatty()
+    is_terminal = hasattr(stream, "isatty") and stream.isatty()
     return is_terminal or ProgressBar().in_ipynb()

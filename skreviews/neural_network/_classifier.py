@@ -53,8 +53,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     embedding_dim : 'auto' or int, default='auto'
-        Size of the word vectors; pretrained `word_vectors` have their own. 'auto' is
-        200 for those of 'cooccurrence', else 100.
+        Size of the word vectors; pretrained ones have their own. 'auto' is 200 for
+        those of 'cooccurrence', else 100.
     hidden_size : int, default=64
         Size of the hidden state of each direction.
     num_layers : int, default=1
@@ -143,9 +143,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         Number of rows in a step. 'auto' is 32 for less than 5,000 rows, else 64.
     lr : float, default=4e-3
         Peak of Adam's learning rate: it rises linearly over a fifth of the steps, but
-        at most one epoch, and falls linearly to zero. That of the wide branch is two
-        and a half times as high, and three quarters of it from a million words on,
-        unless `net_params` set an optimizer or its parameters.
+        at most one epoch, and falls linearly to zero. `partial_fit` keeps it constant,
+        and teaches the wide branch at two and a half times of it, unless `net_params`
+        set an optimizer or its parameters.
     weight_decay : float, default=0.0
         L2 penalty of the optimizer. In the wide branch, and with more than 50,000 words
         in the other one too, it falls on the words of each batch only.
@@ -458,7 +458,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         size = (len(dataset), len(dataset.ids))
         start = find_start(self, words, size, goes_on=previous is not None)
         module = choose_module(self, n_tokens, len(classes), size, start)
-        if previous is not None and self.embedding_dim == "auto":
+        no_size = self.embedding_dim == "auto" and start in (None, COOCCURRENCE)
+        if previous is not None and no_size:
             # As it was, whatever the number of words is now.
             module["embedding_dim"] = previous.module_.embedding.embedding_dim
         class_weight = choose_class_weight(self.class_weight, self.decision)

@@ -63,6 +63,11 @@ class LanguageModel:
     params: dict
     losses: tuple
 
+    @property
+    def dim(self):
+        """Size of the word vectors."""
+        return self.table.shape[1]
+
     def align(self, words, random_state=None):
         """Return the word vectors as a table for the ids of a vocabulary.
 
@@ -93,7 +98,7 @@ class LanguageModel:
             Parameters of a classifier.
         """
         for name, value in self.params.items():
-            if params[name] != value:
+            if params[name] not in (value, "auto"):
                 raise ValueError(
                     f"{name}={params[name]!r}, but the language model in pretrained "
                     f"has learned with {name}={value!r}: set that, or call pretrain "

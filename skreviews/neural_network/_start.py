@@ -5,11 +5,7 @@ import torch
 
 from skreviews.neural_network._language_model import LanguageModel
 from skreviews.neural_network._net import WeightedNet
-from skreviews.neural_network._sizes import (
-    COOCCURRENCE,
-    choose_embedding_dim,
-    choose_word_vectors,
-)
+from skreviews.neural_network._sizes import COOCCURRENCE, choose_word_vectors
 from skreviews.preprocessing._word_vectors import WordVectors
 
 
@@ -61,8 +57,7 @@ def find_start(classifier, words, size, goes_on=False):
             "pass on what SequenceVectorizer returns."
         )
     if pretrained is not None:
-        dim = choose_embedding_dim(classifier.embedding_dim)
-        pretrained.check(classifier.get_params(deep=False) | {"embedding_dim": dim})
+        pretrained.check(classifier.get_params(deep=False))
         return pretrained
     return start if isinstance(start, WordVectors) else WordVectors.from_mapping(start)
 
