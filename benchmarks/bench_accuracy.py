@@ -28,12 +28,11 @@ PIPELINES = {
     "pipeline": {},
     "unweighted": {"lstm__class_weight": None},
     "ordinal": {"lstm__class_weight": None, "lstm__objective": "ordinal"},
-    "ordinal, weighted": {"lstm__objective": "ordinal"},
 }
 TFIDF = {"TF-IDF": {}, "TF-IDF, balanced": {"class_weight": "balanced"}}
 FASTTEXT = "fastText"
 MODELS = (*PIPELINES, *TFIDF, FASTTEXT)
-FOR_STARS = ("unweighted", "ordinal", "ordinal, weighted")
+FOR_STARS = ("unweighted", "ordinal")
 # On stars; the mode where there is none.
 DECISIONS = {
     "unweighted": ("mode", "median"),

@@ -147,6 +147,13 @@ def test_many_words_have_vectors_of_their_own_that_train_in_the_last_epoch(ids):
     assert _when_vectors_move()(ids) == [False, False, True]
 
 
+def test_long_texts_have_them_too_however_few_they_are(ids):
+    X, y = np.tile(np.asarray(ids[0]), 30), ids[1]
+    named = LSTMClassifier(**TINY, word_vectors="cooccurrence", adversarial=0.0)
+    auto = LSTMClassifier(**TINY).fit(X, y)
+    assert_array_equal(auto.predict_proba(X), named.fit(X, y).predict_proba(X))
+
+
 def test_few_words_start_at_random(ids):
     random = LSTMClassifier(**TINY, word_vectors=None).fit(*ids)
     auto = LSTMClassifier(**TINY).fit(*ids)

@@ -117,10 +117,11 @@ class DriftReport:
     measures : DataFrame
         See `to_frame`.
     words : DataFrame
-        The words that have become more frequent, the surest first: ``word``, whether
-        the model knows it (``is_known``), the shares of the reviews that hold it,
-        ``reference`` and ``new``, and the ``log_odds`` ratio between these, with the
-        interval from ``low`` to ``high`` that holds it in 95 of 100 cases.
+        The words, as cleaned, that have become more frequent, the surest first:
+        ``word``, whether the model knows it (``is_known``), the shares of the reviews
+        that hold it, ``reference`` and ``new``, and the ``log_odds`` ratio between
+        these, with the interval from ``low`` to ``high`` that holds it in 95 of 100
+        cases.
 
     See Also
     --------

@@ -134,7 +134,7 @@ def build_net(classifier, module, size, device, train=None, valid=None):
     callbacks = _make_callbacks(
         classifier,
         max_epochs,
-        n_words,
+        size,
         n_batches=None if train is None else -(-len(train) // batch_size),
         stops=valid is not None and classifier.early_stopping,
     )
@@ -151,7 +151,7 @@ def build_net(classifier, module, size, device, train=None, valid=None):
         "train_split": None if valid is None else predefined_split(valid),
         "classes": np.arange(module["n_classes"]),
         "precision": classifier.precision,
-        "adversarial": choose_adversarial(classifier.adversarial, n_words),
+        "adversarial": choose_adversarial(classifier.adversarial, *size),
         "callbacks": callbacks,
         "device": str(device),
         "verbose": classifier.verbose,
@@ -168,7 +168,7 @@ def build_net(classifier, module, size, device, train=None, valid=None):
     return WeightedNet(LSTMModule, **params | net_params)
 
 
-def _make_callbacks(classifier, max_epochs, n_words, n_batches, stops):
+def _make_callbacks(classifier, max_epochs, size, n_batches, stops):
     """Return the callbacks in the order in which they are called."""
     callbacks = []
     if n_batches is not None:
@@ -179,7 +179,7 @@ def _make_callbacks(classifier, max_epochs, n_words, n_batches, stops):
         stopping = make_early_stopping(classifier.n_iter_no_change, classifier.verbose)
         callbacks.append((STOPPING, stopping))
     vectors = choose_word_vectors(
-        classifier.word_vectors, n_words, classifier.pretrained
+        classifier.word_vectors, *size, classifier.pretrained
     )
     if freeze := choose_freeze(classifier.freeze_embeddings, vectors, max_epochs):
         callbacks.append(make_freezer(freeze))

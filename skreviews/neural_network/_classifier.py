@@ -93,8 +93,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         of a `SequenceVectorizer` do, and words without a vector start as random ones
         among the known; see `WordVectors.align`. `clone` copies a dict or KeyedVectors,
         but not `WordVectors`. None starts from random vectors. 'auto' is
-        'cooccurrence' for 300,000 words or more in all rows, else None; with
-        something `pretrained` it is that.
+        'cooccurrence' for 300,000 words or more in all rows, or 100 in the mean row,
+        else None; with something `pretrained` it is that.
     freeze_embeddings : 'auto', bool or int, default='auto'
         Keep the vectors of all words, known or not, as they start: True in all
         epochs, an int in so many, after which they train with the rest. 'auto' keeps
@@ -160,8 +160,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         Learn each batch a second time, with the word vectors of each review moved by
         this share of their norm in the direction that raises the loss most [7]_. It
         nearly doubles the time of training. 'auto' is 0.1 for fewer than 300,000
-        words in all rows, which are learned by heart else, and 0 for more. The losses
-        in `history_` are those of the reviews as they are.
+        words in all rows and 100 in the mean row, which are learned by heart else, and
+        0 for more. The losses in `history_` are those of the reviews as they are.
     validation_fraction : 'auto', float in (0, 1) or None, default='auto'
         Share of the distinct rows that is held out, to follow the training by their
         loss and accuracy in `history_`. Each class gives its share, and equal rows all
@@ -561,7 +561,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             else:
                 net = self.net_.move_to(device, self.precision)
             # It reads each row once, as if there were any number of words.
-            net.adversarial = choose_adversarial(self.adversarial, np.inf)
+            net.adversarial = choose_adversarial(self.adversarial, 0, np.inf)
             net.train_on(dataset.to(device), epochs=1)
         self._keep(net, X, all_classes, n_tokens, words, size)
         return self

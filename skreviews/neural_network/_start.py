@@ -28,10 +28,9 @@ def find_start(classifier, words, size, goes_on=False):
     start : None, 'cooccurrence', WordVectors or LanguageModel
         None is at random ones.
     """
-    n_rows, n_words = size
     pretrained, freeze = classifier.pretrained, classifier.freeze_embeddings
-    start = choose_word_vectors(classifier.word_vectors, n_words, pretrained)
-    if start == COOCCURRENCE and not n_rows:
+    start = choose_word_vectors(classifier.word_vectors, *size, pretrained)
+    if start == COOCCURRENCE and not any(size):
         raise ValueError(
             "word_vectors='cooccurrence' needs all texts at once: fit them, or set it "
             "to None or pretrained ones for partial_fit."
