@@ -178,9 +178,7 @@ def _make_callbacks(classifier, max_epochs, size, n_batches, stops):
     if stops:
         stopping = make_early_stopping(classifier.n_iter_no_change, classifier.verbose)
         callbacks.append((STOPPING, stopping))
-    vectors = choose_word_vectors(
-        classifier.word_vectors, *size, classifier.pretrained
-    )
+    vectors = choose_word_vectors(classifier.word_vectors, *size, classifier.pretrained)
     if freeze := choose_freeze(classifier.freeze_embeddings, vectors, max_epochs):
         callbacks.append(make_freezer(freeze))
     if classifier.verbose:
