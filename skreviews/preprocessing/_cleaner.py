@@ -344,7 +344,7 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return _mend(other, self._clean_unicode, texts, self._clean_ascii(texts))
 
     def _clean_ascii(self, texts):
-        """Do to ASCII texts what `_clean_unicode` does, in a fifth of its time.
+        """Do to ASCII texts what `_clean_unicode` does, in a third of its time or less.
 
         Such a text is runs of letters, and of digits if these are kept, and marks, if
         these are set apart; all between them is one blank.
@@ -519,15 +519,17 @@ def _make_stemmer(stemmer, language):
     from nltk.stem import LancasterStemmer, PorterStemmer, SnowballStemmer
 
     if stemmer == "porter":
-        return lru_cache(_MOST_STEMS)(PorterStemmer().stem)
-    if stemmer == "lancaster":
-        return lru_cache(_MOST_STEMS)(LancasterStemmer().stem)
-    if language not in SnowballStemmer.languages:
+        chosen = PorterStemmer()
+    elif stemmer == "lancaster":
+        chosen = LancasterStemmer()
+    elif language in SnowballStemmer.languages:
+        chosen = SnowballStemmer(language)
+    else:
         raise ValueError(
             f"language={language!r} has no snowball stemmer; choose one of: "
             f"{', '.join(SnowballStemmer.languages)}; or set stemmer=None."
         )
-    return lru_cache(_MOST_STEMS)(SnowballStemmer(language).stem)
+    return lru_cache(_MOST_STEMS)(chosen.stem)
 
 
 def _make_lemmatizer():
