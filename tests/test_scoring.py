@@ -3,8 +3,11 @@
 import gzip
 import io
 import json
+import mmap
+import platform
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -668,3 +671,17 @@ def test_many_parts_become_one_parquet_file_in_the_memory_of_a_few(tmp_path):
         most.append(pool.max_memory())
     assert pq.read_table(tmp_path / "whole.parquet") == pa.concat_tables([table] * 40)
     assert most[1] <= 1.1 * most[0]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators differ")
+def test_scoring_returns_freed_memory_to_the_system(pipe):
+    blocks = [bytes(3_000) for _ in range(40_000)]
+    del blocks[::2], blocks[::2], blocks[::2]  # holes, which glibc keeps by itself
+    before = _find_held()
+    list(iter_scores(pipe, [["Love it!"]]))
+    assert before - _find_held() > 50_000_000
+    assert len(blocks) == 5_000
+
+
+def _find_held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE

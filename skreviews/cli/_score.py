@@ -55,10 +55,10 @@ def add_parser(commands):
     )
     parser.add_argument(
         "--batch-rows",
-        default=20_000,
+        default=10_000,
         type=int,
         metavar="ROWS",
-        help="rows at once; fewer take less memory (default: 20000)",
+        help="rows at once; fewer take less memory (default: 10000)",
     )
     parser.add_argument(
         "--jobs",

@@ -5,6 +5,7 @@ import os
 import platform
 from contextlib import contextmanager, nullcontext
 
+import pyarrow as pa
 import torch
 
 # Parameters of glibc's mallopt, as malloc.h numbers them.
@@ -72,10 +73,10 @@ def kept_memory():
     its kin.
     """
     is_set = any(name.startswith("MALLOC_") for name in os.environ)
-    if is_set or platform.libc_ver()[0] != "glibc":
+    libc = _find_glibc()
+    if is_set or libc is None:
         yield
         return
-    libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     try:
@@ -86,3 +87,18 @@ def kept_memory():
         libc.mallopt(_M_MMAP_THRESHOLD, 32 * _MB)
         libc.mallopt(_M_TRIM_THRESHOLD, 64 * _MB)
         libc.malloc_trim(0)
+
+
+def return_freed_memory():
+    """Give the system back what Arrow and glibc have kept of freed memory.
+
+    Each keeps some for the next time, and more of it by chance the longer it goes on.
+    """
+    pa.default_memory_pool().release_unused()
+    if libc := _find_glibc():
+        libc.malloc_trim(0)
+
+
+def _find_glibc():
+    """Return the C library if it is glibc, else None."""
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.utils.validation import check_is_fitted
 
+from skreviews.neural_network._cpu import return_freed_memory
 from skreviews.neural_network._objective import decide
 from skreviews.persistence import load
 from skreviews.pipeline import find_steps
@@ -90,6 +91,7 @@ class Scorer:
         rows = np.flatnonzero(codes == OK)
         errors = {}
         self._score_parts(texts, rows, codes, probabilities, errors)
+        return_freed_memory()
         if errors and len(errors) == len(rows):
             raise next(iter(errors.values()))  # the fault is not that of single texts
         reasons = {
@@ -128,10 +130,14 @@ class Scorer:
             codes[rows], probabilities[rows] = found
 
     def _score_all(self, texts):
+        # What a step has freed is returned before the next: or in one of the many
+        # batches of a long run it adds up to a peak that a short run does not have.
         for step in self.cleaning:
             texts = step.transform(texts)
+            return_freed_memory()
         texts = check_texts(texts)
         ids = self.vectorizer.transform(texts)
+        return_freed_memory()
         probabilities = self.classifier.predict_proba(ids)
         codes = np.zeros(len(texts), np.int8)
         ids = np.asarray(ids)

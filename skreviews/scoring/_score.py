@@ -53,7 +53,7 @@ def score_file(
     text="content",
     id=None,
     columns=(),
-    batch_rows=20_000,
+    batch_rows=10_000,
     n_jobs=1,
     device="auto",
     resume=True,
@@ -92,7 +92,7 @@ def score_file(
         in the source, from 0 on and without headers.
     columns : list of str, default=()
         Columns of the source that are carried along.
-    batch_rows : int, default=20_000
+    batch_rows : int, default=10_000
         Rows that are scored and written at once. More of them take more memory.
     n_jobs : int or None, default=1
         Number of processes, with one thread each; -1 is one for each core. 1 is this

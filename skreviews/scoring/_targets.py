@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from skreviews.neural_network._cpu import return_freed_memory
+
 # What a spreadsheet takes for the beginning of a formula [OWASP, "CSV Injection"], the
 # wide forms of East Asian keyboards included. A plain number is none.
 _FORMULA = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
@@ -108,8 +110,7 @@ class ParquetTarget:
             for path in parts:
                 with pq.ParquetFile(path) as part:
                     writer.write_table(part.read(use_threads=False))
-                # Else Arrow keeps what is freed: the more, the more parts.
-                pa.default_memory_pool().release_unused()
+                return_freed_memory()  # else Arrow keeps more, the more parts
 
 
 def _escape(column):
