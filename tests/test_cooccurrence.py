@@ -32,8 +32,9 @@ def many_words(monkeypatch):
     monkeypatch.setattr(_sizes, "_MANY_WORDS", 100)
 
 
-def _learn(dataset, dim=10):
-    return learn_word_vectors(dataset, 14, dim, np.random.default_rng(0))
+def _learn(dataset, dim=10, n_learned=None):
+    rng = np.random.default_rng(0)
+    return learn_word_vectors(dataset, 14, dim, n_learned or dim, rng)
 
 
 def _products(table):
@@ -74,23 +75,31 @@ def test_padding_and_words_that_do_not_occur_have_no_vector(dataset):
     assert_array_equal(table.any(axis=1), [False, *[True] * 11, False, False])
 
 
-def test_more_dimensions_than_words_stay_empty(dataset):
-    table = _learn(dataset, dim=50)
-    assert table.shape == (14, 50)
-    assert not table[:, 10:].any()
+@pytest.mark.parametrize("n_learned", [10, 250])
+def test_the_rest_of_the_numbers_is_drawn_for_all_but_padding(dataset, n_learned):
+    table = _learn(dataset, 500, n_learned)
+    assert table.shape == (14, 500)
+    assert_array_equal(table[:, :10], _learn(dataset))  # there are ten neighbours
+    assert table[1:, 10:].all()
+    assert_allclose(table[1:, 10:].std(), 0.3, rtol=0.05)
+    assert not table[0].any()
 
 
 def test_texts_of_one_word_teach_nothing():
-    table = _learn(TokenDataset.from_rows([[2, 0], [3, 0]], 14))
-    assert_array_equal(table, np.zeros((14, 10)))
+    _assert_drawn(_learn(TokenDataset.from_rows([[2, 0], [3, 0]], 14)))
 
 
 def test_words_beside_unknown_ones_alone_teach_nothing():
     rows = [[2, 1, 2], [2, 1, 2], [3, 1, 0]]
     table = _learn(TokenDataset.from_rows(rows, 14))
     assert np.isfinite(table).all()
-    table = _learn(TokenDataset.from_rows([[2, 1], [2, 1], [2, 1], [3, 1]], 14))
-    assert_array_equal(table, np.zeros((14, 10)))
+    _assert_drawn(_learn(TokenDataset.from_rows([[2, 1], [2, 1], [2, 1], [3, 1]], 14)))
+
+
+def _assert_drawn(table):
+    expected = np.random.default_rng(0).normal(0, 0.3, (14, 10))
+    expected[0] = 0
+    assert_allclose(table, expected, rtol=1e-6)
 
 
 def test_blocks_count_the_same_pairs(dataset, monkeypatch):
@@ -154,11 +163,25 @@ def test_long_texts_have_them_too_however_few_they_are(ids):
     assert_array_equal(auto.predict_proba(X), named.fit(X, y).predict_proba(X))
 
 
-def test_few_words_start_at_random(ids):
-    random = LSTMClassifier(**TINY, word_vectors=None).fit(*ids)
-    auto = LSTMClassifier(**TINY).fit(*ids)
-    assert_array_equal(auto.predict_proba(ids[0]), random.predict_proba(ids[0]))
+def test_few_words_have_them_beside_random_numbers_and_train_from_the_first(ids):
+    named = LSTMClassifier(**TINY, word_vectors="cooccurrence", adversarial=0.05)
+    auto = LSTMClassifier(**TINY, callbacks=[Tables()]).fit(*ids)
+    assert_array_equal(
+        auto.predict_proba(ids[0]), named.fit(*ids).predict_proba(ids[0])
+    )
     assert _when_vectors_move()(ids) == [True, True, True]
+    start = _tables_of(auto)[0]
+    assert start.shape[1] == 200
+    assert_allclose(start[2:, :100].std(), 0.3, rtol=1e-5)  # there is no such luck
+    assert_allclose(start[1:, 100:].std(), 0.3, rtol=0.05)
+
+
+def test_partial_fit_starts_at_random(ids):
+    classes = [1, 2, 3, 4, 5]
+    random = LSTMClassifier(**TINY, word_vectors=None)
+    auto = LSTMClassifier(**TINY).partial_fit(*ids, classes=classes)
+    random.partial_fit(*ids, classes=classes)
+    assert_array_equal(auto.predict_proba(ids[0]), random.predict_proba(ids[0]))
 
 
 @pytest.mark.parametrize(

@@ -598,14 +598,17 @@ def test_dicts_and_keyed_vectors_train_as_word_vectors_do(ids, vectors):
         assert_array_equal(found, expected)
 
 
+RANDOM = {"word_vectors": None}
+
+
 @pytest.mark.parametrize("fit", ["fit", "partial_fit"])
 @pytest.mark.parametrize(
     ("params", "message"),
     [
         ({"word_vectors": "glove.txt"}, "str holds no word vectors"),
         ({"word_vectors": {"neverwritten": [1.0]}}, "knows none of the"),
-        ({"freeze_embeddings": True}, "freeze_embeddings=True needs word_vectors"),
-        ({"freeze_embeddings": 3}, "freeze_embeddings=3 needs word_vectors"),
+        (RANDOM | {"freeze_embeddings": True}, "=True needs word_vectors"),
+        (RANDOM | {"freeze_embeddings": 3}, "=3 needs word_vectors"),
     ],
 )
 def test_vectors_that_cannot_be_used_are_refused(ids, fit, params, message):

@@ -131,10 +131,11 @@ def build_net(classifier, module, size, device, train=None, valid=None):
     batch_size = choose_batch_size(classifier.batch_size, n_rows)
     n_batches = -(-n_rows // batch_size)
     max_epochs = choose_max_epochs(classifier.max_epochs, n_batches, n_words)
+    vectors = choose_word_vectors(classifier.word_vectors, *size, classifier.pretrained)
     callbacks = _make_callbacks(
         classifier,
         max_epochs,
-        size,
+        choose_freeze(classifier.freeze_embeddings, vectors, max_epochs, *size),
         n_batches=None if train is None else -(-len(train) // batch_size),
         stops=valid is not None and classifier.early_stopping,
     )
@@ -151,7 +152,7 @@ def build_net(classifier, module, size, device, train=None, valid=None):
         "train_split": None if valid is None else predefined_split(valid),
         "classes": np.arange(module["n_classes"]),
         "precision": classifier.precision,
-        "adversarial": choose_adversarial(classifier.adversarial, *size),
+        "adversarial": choose_adversarial(classifier.adversarial, vectors, *size),
         "callbacks": callbacks,
         "device": str(device),
         "verbose": classifier.verbose,
@@ -168,7 +169,7 @@ def build_net(classifier, module, size, device, train=None, valid=None):
     return WeightedNet(LSTMModule, **params | net_params)
 
 
-def _make_callbacks(classifier, max_epochs, size, n_batches, stops):
+def _make_callbacks(classifier, max_epochs, freeze, n_batches, stops):
     """Return the callbacks in the order in which they are called."""
     callbacks = []
     if n_batches is not None:
@@ -178,8 +179,7 @@ def _make_callbacks(classifier, max_epochs, size, n_batches, stops):
     if stops:
         stopping = make_early_stopping(classifier.n_iter_no_change, classifier.verbose)
         callbacks.append((STOPPING, stopping))
-    vectors = choose_word_vectors(classifier.word_vectors, *size, classifier.pretrained)
-    if freeze := choose_freeze(classifier.freeze_embeddings, vectors, max_epochs):
+    if freeze:
         callbacks.append(make_freezer(freeze))
     if classifier.verbose:
         callbacks += make_progress_bars()

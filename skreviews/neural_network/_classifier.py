@@ -34,7 +34,11 @@ from skreviews.neural_network._objective import (
     decide,
 )
 from skreviews.neural_network._precision import find_precision
-from skreviews.neural_network._sizes import COOCCURRENCE, choose_adversarial
+from skreviews.neural_network._sizes import (
+    COOCCURRENCE,
+    choose_adversarial,
+    choose_learned_dim,
+)
 from skreviews.neural_network._start import find_start, initialize
 from skreviews.neural_network._state import pack_net, unpack_net
 from skreviews.preprocessing._ids import check_ids, words_of
@@ -88,17 +92,19 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             None, default='auto'
         Where the vectors of the words start. 'cooccurrence' learns them from the
         training texts before all else: words that stand among the same words get
-        similar ones [11]_. `WordVectors`, a dict or KeyedVectors are pretrained ones;
-        they set the `embedding_dim`, the ids in `X` must know their words, as those
-        of a `SequenceVectorizer` do, and words without a vector start as random ones
-        among the known; see `WordVectors.align`. `clone` copies a dict or KeyedVectors,
-        but not `WordVectors`. None starts from random vectors. 'auto' is
-        'cooccurrence' for 300,000 words or more in all rows, or 100 in the mean row,
-        else None; with something `pretrained` it is that.
+        similar ones [11]_. With fewer than 300,000 words in all rows and 100 in the
+        mean row it learns half of their numbers, and draws the others. `WordVectors`,
+        a dict or KeyedVectors are pretrained ones; they set the `embedding_dim`, the
+        ids in `X` must know their words, as those of a `SequenceVectorizer` do, and
+        words without a vector start as random ones among the known; see
+        `WordVectors.align`. `clone` copies a dict or KeyedVectors, but not
+        `WordVectors`. None starts from random vectors. 'auto' is 'cooccurrence', but
+        None beside something `pretrained` and in `partial_fit` without a `fit`.
     freeze_embeddings : 'auto', bool or int, default='auto'
         Keep the vectors of all words, known or not, as they start: True in all
         epochs, an int in so many, after which they train with the rest. 'auto' keeps
-        those of 'cooccurrence' in all epochs but the last, and others in none.
+        those of 'cooccurrence' in all epochs but the last for 300,000 words or more
+        in all rows, or 100 in the mean row, and others in none.
     pretrained : LanguageModel or None, default=None
         What `pretrain` has learned from texts without labels: the word vectors and
         the weights of the first recurrent layer start from it [10]_. The ids in `X`
@@ -159,9 +165,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
     adversarial : 'auto' or float of 0 or more, default='auto'
         Learn each batch a second time, with the word vectors of each review moved by
         this share of their norm in the direction that raises the loss most [7]_. It
-        nearly doubles the time of training. 'auto' is 0.1 for fewer than 300,000
-        words in all rows and 100 in the mean row, which are learned by heart else, and
-        0 for more. The losses in `history_` are those of the reviews as they are.
+        nearly doubles the time of training. 'auto' is 0 for 300,000 words or more in
+        all rows, or 100 in the mean row. Fewer are learned by heart else: 0.05 for
+        vectors of 'cooccurrence', and 0.1 for others. The losses in `history_` are
+        those of the reviews as they are.
     validation_fraction : 'auto', float in (0, 1) or None, default='auto'
         Share of the distinct rows that is held out, to follow the training by their
         loss and accuracy in `history_`. Each class gives its share, and equal rows all
@@ -474,8 +481,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             if previous is not None:
                 start = previous
             elif start == COOCCURRENCE:
+                dim = module["embedding_dim"]
+                n_learned = choose_learned_dim(dim, *size)
                 start = learn_word_vectors(
-                    dataset, n_tokens, module["embedding_dim"], random_state
+                    dataset, n_tokens, dim, n_learned, random_state
                 )
             net = build_net(self, module, size, device, train, valid)
             initialize(net, start, words, random_state)
@@ -561,7 +570,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             else:
                 net = self.net_.move_to(device, self.precision)
             # It reads each row once, as if there were any number of words.
-            net.adversarial = choose_adversarial(self.adversarial, 0, np.inf)
+            net.adversarial = choose_adversarial(self.adversarial, None, 0, np.inf)
             net.train_on(dataset.to(device), epochs=1)
         self._keep(net, X, all_classes, n_tokens, words, size)
         return self

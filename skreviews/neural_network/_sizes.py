@@ -12,21 +12,22 @@ _MOST_EPOCHS = 20
 # batch_size="auto": small data sets need more steps, not larger ones.
 _FEW_ROWS = 5000
 _AUTO_BATCH_SIZES = (32, 64)
-# From here on the vectors of words can be learned from the texts themselves, and each
+# From here on the vectors that are learned from the texts stay as they are, and each
 # word is read too few times to be learned by heart. On a fold of the app reviews, with
-# 420,000 words, the log loss of the LSTM was 0.868 so and 0.894 as with fewer words; on
-# one of SST-5, with 130,000, that of the mean of both branches was 1.342 and 1.291.
-# Few long texts need them, too: from 1,000 reviews of IMDb the LSTM learned nothing
-# with random vectors and adversarial training (accuracy 0.501), 0.793 without the
-# latter, and 0.831 with vectors of these texts.
+# 420,000 words, the log loss of the LSTM was 0.864 so and 0.866 as with fewer words; on
+# one of SST-5, with 130,000, that of the mean of both branches was 1.385 and 1.271.
+# Few long texts are taken for many words, too: from 1,000 reviews of IMDb the LSTM
+# learned nothing with random vectors and adversarial training (accuracy 0.501), 0.793
+# without the latter, and 0.831 with vectors of these texts.
 _MANY_WORDS = 300_000
 _LONG_TEXTS = 100
 # Vectors that are frozen cannot be learned by heart, however long they are: with 200
 # numbers instead of 100 the LSTM of IMDb had 0.899, not 0.895, for a third more time.
 _EMBEDDING_DIMS = (100, 200)
-# With 0.05 folds of four sets of 10,000 to 400,000 words gained 0.002 to 0.019 of
-# accuracy; 0.1, with word dropout of 0.1, added 0.003 to 0.031 on three of them.
-_AUTO_ADVERSARIAL = 0.1
+# Of random vectors, and of those that were learned from these texts, which are three
+# times as large: the network can follow a larger move less. With 0.1 the second had a
+# log loss of 1.299 on a fold of SST-5, with 0.05 1.271, with 0.025 1.307.
+_AUTO_ADVERSARIAL = (0.1, 0.05)
 # Weight of the wide branch in the mean. Long texts have few labels for their words if
 # there are few of them: a fifth of the weight was enough for the LSTM with 1,280 long
 # movie reviews (accuracies 0.867 and, with half of it, 0.834), and no worse than half
@@ -53,9 +54,8 @@ def choose_word_vectors(word_vectors, n_rows, n_words, pretrained):
     """Return where the word vectors come from; None is a random start."""
     if word_vectors != "auto":
         return word_vectors
-    if pretrained is None and _has_much_text(n_rows, n_words):
-        return COOCCURRENCE
-    return None
+    # A first `partial_fit` does not know what will come.
+    return COOCCURRENCE if pretrained is None and n_rows else None
 
 
 def choose_embedding_dim(embedding_dim, word_vectors=None):
@@ -65,18 +65,26 @@ def choose_embedding_dim(embedding_dim, word_vectors=None):
     return _EMBEDDING_DIMS[word_vectors == COOCCURRENCE]
 
 
-def choose_freeze(freeze_embeddings, word_vectors, max_epochs):
+def choose_learned_dim(embedding_dim, n_rows, n_words):
+    """Return how many numbers of a word vector are learned from the texts."""
+    return embedding_dim if _has_much_text(n_rows, n_words) else -(-embedding_dim // 2)
+
+
+def choose_freeze(freeze_embeddings, word_vectors, max_epochs, n_rows, n_words):
     """Return for how many epochs the word vectors stay as they start, or True."""
     if freeze_embeddings != "auto":
         return freeze_embeddings
-    return max_epochs - 1 if word_vectors == COOCCURRENCE else 0
+    is_frozen = word_vectors == COOCCURRENCE and _has_much_text(n_rows, n_words)
+    return max_epochs - 1 if is_frozen else 0
 
 
-def choose_adversarial(adversarial, n_rows, n_words):
+def choose_adversarial(adversarial, word_vectors, n_rows, n_words):
     """Return the size of the perturbation in adversarial training."""
     if adversarial != "auto":
         return adversarial
-    return 0.0 if _has_much_text(n_rows, n_words) else _AUTO_ADVERSARIAL
+    if _has_much_text(n_rows, n_words):
+        return 0.0
+    return _AUTO_ADVERSARIAL[word_vectors == COOCCURRENCE]
 
 
 def choose_ngram_weight(ngram_weight, n_rows, n_words):
