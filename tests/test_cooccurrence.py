@@ -250,3 +250,10 @@ def test_a_warm_start_with_fewer_words_keeps_the_size_of_the_vectors(ids):
     rows = [np.flatnonzero(y == label)[0] for label in np.unique(y)]
     classifier.fit(X[rows], y[rows])
     assert _table_of(classifier.net_).shape[1] == 200
+
+
+@pytest.mark.parametrize(("n_copies", "n_epochs"), [(1, 12), (30, 20)])
+def test_words_that_are_learned_by_heart_are_read_fewer_times(ids, n_copies, n_epochs):
+    X, y = np.tile(np.asarray(ids[0]), n_copies), ids[1]
+    params = TINY | {"max_epochs": "auto", "ngram_range": None, "embedding_dim": 4}
+    assert len(LSTMClassifier(**params, max_tokens=5).fit(X, y).history_) == n_epochs

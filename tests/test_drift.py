@@ -14,10 +14,11 @@ MEAN, VARIATION = "predicted labels, mean", "predicted labels, total variation"
 
 
 @pytest.fixture(scope="module")
-def pipe(reviews):
+def pipe():
+    """A model that tells good reviews from bad ones."""
     return make_review_pipeline(
         device="cpu", random_state=0, lstm__hidden_size=8, lstm__max_epochs=4
-    ).fit(*reviews)
+    ).fit(*make_reviews(400, random_state=0))
 
 
 @pytest.fixture(scope="module")

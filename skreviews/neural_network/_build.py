@@ -112,7 +112,7 @@ def build_net(classifier, module, size, device, train=None, valid=None):
     valid : TokenDataset or None, default=None
         Rows to validate with after each epoch.
     """
-    n_rows, n_words = size
+    n_rows, _ = size
     net_params = classifier.net_params or {}
     if taken := sorted(net_params.keys() & _TAKEN_NET_PARAMS):
         raise ValueError(
@@ -130,7 +130,7 @@ def build_net(classifier, module, size, device, train=None, valid=None):
     }
     batch_size = choose_batch_size(classifier.batch_size, n_rows)
     n_batches = -(-n_rows // batch_size)
-    max_epochs = choose_max_epochs(classifier.max_epochs, n_batches, n_words)
+    max_epochs = choose_max_epochs(classifier.max_epochs, n_batches, *size)
     vectors = choose_word_vectors(classifier.word_vectors, *size, classifier.pretrained)
     callbacks = _make_callbacks(
         classifier,

@@ -3,12 +3,14 @@
 import numpy as np
 
 COOCCURRENCE = "cooccurrence"
-# max_epochs="auto" makes this many steps, in this many epochs at least and at most.
-# With many words it takes five, for frozen word vectors are not learned by heart: held
-# out by film, IMDb had 0.903 with three and 0.906 with five.
+# max_epochs="auto" makes this many steps, in this many epochs at least and at most. The
+# second pair is for word vectors that are frozen, and so not learned by heart: held out
+# by film, IMDb had 0.903 with three and 0.906 with five. Of 1,600 long movie reviews
+# the log loss of the LSTM was 0.474 with 12 and 0.450 with 20; of 960 app reviews, free
+# to be learned by heart, that of the mean 0.783 with 12 and 0.803 with 20.
 _AUTO_STEPS = 1000
 _FEWEST_EPOCHS = (3, 5)
-_MOST_EPOCHS = 20
+_MOST_EPOCHS = (12, 20)
 # batch_size="auto": small data sets need more steps, not larger ones.
 _FEW_ROWS = 5000
 _AUTO_BATCH_SIZES = (32, 64)
@@ -42,12 +44,13 @@ def choose_batch_size(batch_size, n_rows):
     return _AUTO_BATCH_SIZES[n_rows >= _FEW_ROWS]
 
 
-def choose_max_epochs(max_epochs, n_batches, n_words):
+def choose_max_epochs(max_epochs, n_batches, n_rows, n_words):
     """Return the number of passes over the rows, at most."""
     if max_epochs != "auto":
         return max_epochs
-    fewest = _FEWEST_EPOCHS[n_words >= _MANY_WORDS]
-    return int(np.clip(-(-_AUTO_STEPS // max(1, n_batches)), fewest, _MOST_EPOCHS))
+    much = _has_much_text(n_rows, n_words)
+    n_epochs = -(-_AUTO_STEPS // max(1, n_batches))
+    return int(np.clip(n_epochs, _FEWEST_EPOCHS[much], _MOST_EPOCHS[much]))
 
 
 def choose_word_vectors(word_vectors, n_rows, n_words, pretrained):
