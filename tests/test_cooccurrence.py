@@ -252,8 +252,14 @@ def test_a_warm_start_with_fewer_words_keeps_the_size_of_the_vectors(ids):
     assert _table_of(classifier.net_).shape[1] == 200
 
 
-@pytest.mark.parametrize(("n_copies", "n_epochs"), [(1, 12), (30, 20)])
-def test_words_that_are_learned_by_heart_are_read_fewer_times(ids, n_copies, n_epochs):
-    X, y = np.tile(np.asarray(ids[0]), n_copies), ids[1]
+@pytest.mark.parametrize(
+    ("n_rows", "n_copies", "n_epochs"),
+    [(200, 1, 20), (480, 1, 16), (800, 1, 12), (200, 30, 20)],
+)
+def test_words_that_are_learned_by_heart_are_read_fewer_times(
+    ids, n_rows, n_copies, n_epochs
+):
+    rows = np.arange(n_rows) % len(ids[1])
+    X, y = np.tile(np.asarray(ids[0]), n_copies)[rows], ids[1][rows]
     params = TINY | {"max_epochs": "auto", "ngram_range": None, "embedding_dim": 4}
     assert len(LSTMClassifier(**params, max_tokens=5).fit(X, y).history_) == n_epochs

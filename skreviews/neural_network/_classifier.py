@@ -143,8 +143,9 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         errs least with the probabilities of the data.
     max_epochs : 'auto' or int, default='auto'
         Number of passes over the training rows, at most. 'auto' takes as many as make
-        1,000 steps, but 3 at least and 12 at most; for 300,000 words or more in all
-        rows, or 100 in the mean row, 5 and 20. Rows that are held out count as well.
+        1,000 steps, but 3 at least and 12 at most, or up to 20 that make 240 steps; for
+        300,000 words or more in all rows, or 100 in the mean row, 5 and 20. Rows that
+        are held out count as well.
     batch_size : 'auto' or int, default='auto'
         Number of rows in a step. 'auto' is 32 for less than 5,000 rows, else 64.
     lr : float, default=4e-3
