@@ -112,7 +112,7 @@ def build_net(classifier, module, size, device, train=None, valid=None):
     valid : TokenDataset or None, default=None
         Rows to validate with after each epoch.
     """
-    n_rows, _ = size
+    n_rows = size[0]
     net_params = classifier.net_params or {}
     if taken := sorted(net_params.keys() & _TAKEN_NET_PARAMS):
         raise ValueError(
@@ -131,7 +131,9 @@ def build_net(classifier, module, size, device, train=None, valid=None):
     batch_size = choose_batch_size(classifier.batch_size, n_rows)
     n_batches = -(-n_rows // batch_size)
     max_epochs = choose_max_epochs(classifier.max_epochs, n_batches, *size)
-    vectors = choose_word_vectors(classifier.word_vectors, *size, classifier.pretrained)
+    vectors = choose_word_vectors(
+        classifier.word_vectors, classifier.pretrained, n_rows
+    )
     callbacks = _make_callbacks(
         classifier,
         max_epochs,

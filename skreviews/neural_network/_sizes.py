@@ -60,7 +60,7 @@ def choose_max_epochs(max_epochs, n_batches, n_rows, n_words):
     return int(np.clip(-(-_AUTO_STEPS // n_batches), _FEWEST_EPOCHS[much], most))
 
 
-def choose_word_vectors(word_vectors, n_rows, n_words, pretrained):
+def choose_word_vectors(word_vectors, pretrained, n_rows):
     """Return where the word vectors come from; None is a random start."""
     if word_vectors != "auto":
         return word_vectors

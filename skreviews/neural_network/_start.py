@@ -29,7 +29,7 @@ def find_start(classifier, words, size, goes_on=False):
         None is at random ones.
     """
     pretrained, freeze = classifier.pretrained, classifier.freeze_embeddings
-    start = choose_word_vectors(classifier.word_vectors, *size, pretrained)
+    start = choose_word_vectors(classifier.word_vectors, pretrained, size[0])
     if start == COOCCURRENCE and not any(size):
         raise ValueError(
             "word_vectors='cooccurrence' needs all texts at once: fit them, or set it "
