@@ -36,7 +36,7 @@ FOR_STARS = ("unweighted", "ordinal")
 # On stars; the mode where there is none.
 DECISIONS = {
     "unweighted": ("mode", "median"),
-    "ordinal": ("median",),
+    "ordinal": ("mode", "median"),
     "TF-IDF": ("mode", "median"),
 }
 # lr and epochs of fastText: the one that does best on a fifth of the training rows.

@@ -150,7 +150,8 @@ def _when_vectors_move(**params):
 
 @pytest.mark.usefixtures("many_words")
 def test_many_words_have_vectors_of_their_own_that_train_in_the_last_epoch(ids):
-    named = LSTMClassifier(**TINY, word_vectors="cooccurrence").fit(*ids)
+    params = {"word_vectors": "cooccurrence", "embedding_dropout": 0.15}
+    named = LSTMClassifier(**TINY, **params).fit(*ids)
     auto = LSTMClassifier(**TINY).fit(*ids)
     assert_array_equal(auto.predict_proba(ids[0]), named.predict_proba(ids[0]))
     assert _when_vectors_move()(ids) == [False, False, True]
@@ -158,13 +159,15 @@ def test_many_words_have_vectors_of_their_own_that_train_in_the_last_epoch(ids):
 
 def test_long_texts_have_them_too_however_few_they_are(ids):
     X, y = np.tile(np.asarray(ids[0]), 30), ids[1]
-    named = LSTMClassifier(**TINY, word_vectors="cooccurrence", adversarial=0.0)
+    params = {"word_vectors": "cooccurrence", "embedding_dropout": 0.15}
+    named = LSTMClassifier(**TINY, **params, adversarial=0.0)
     auto = LSTMClassifier(**TINY).fit(X, y)
     assert_array_equal(auto.predict_proba(X), named.fit(X, y).predict_proba(X))
 
 
 def test_few_words_have_them_beside_random_numbers_and_train_from_the_first(ids):
-    named = LSTMClassifier(**TINY, word_vectors="cooccurrence", adversarial=0.05)
+    params = {"word_vectors": "cooccurrence", "embedding_dropout": 0.3}
+    named = LSTMClassifier(**TINY, **params, adversarial=0.05)
     auto = LSTMClassifier(**TINY, callbacks=[Tables()]).fit(*ids)
     assert_array_equal(
         auto.predict_proba(ids[0]), named.fit(*ids).predict_proba(ids[0])

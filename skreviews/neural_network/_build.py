@@ -22,6 +22,7 @@ from skreviews.neural_network._sizes import (
     choose_adversarial,
     choose_batch_size,
     choose_embedding_dim,
+    choose_embedding_dropout,
     choose_freeze,
     choose_max_epochs,
     choose_ngram_weight,
@@ -91,6 +92,9 @@ def choose_module(classifier, n_tokens, n_classes, size, start):
     else:
         dim = choose_embedding_dim(classifier.embedding_dim, start)
         module["embedding_dim"] = dim
+    module["embedding_dropout"] = choose_embedding_dropout(
+        classifier.embedding_dropout, start, *size
+    )
     module["ngram_weight"] = choose_ngram_weight(classifier.ngram_weight, *size)
     return module | {"n_tokens": n_tokens, "n_classes": n_classes}
 
