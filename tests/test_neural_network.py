@@ -1196,11 +1196,11 @@ def test_bf16_is_refused_before_any_work_where_it_does_not_run(ids, monkeypatch)
 @pytest.mark.parametrize(
     "precision, cost, training, prediction",
     [
-        ("auto", 0.5, True, False),
-        ("auto", 0.9, False, False),
+        ("auto", 0.9, True, False),
+        ("auto", 1.1, False, False),
         ("auto", np.inf, False, False),
-        ("bf16", 0.9, True, True),
-        ("fp32", 0.5, False, False),
+        ("bf16", 1.1, True, True),
+        ("fp32", 0.9, False, False),
     ],
 )
 def test_bf16_is_used_where_it_should(
