@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skreviews import LSTMClassifier
 from skreviews.neural_network import LSTMModule, _build, _net
@@ -37,6 +38,11 @@ class Spy(Callback):
 
 def _seen(classifier):
     return dict(classifier.net_.callbacks_)["Spy"].seen_
+
+
+def _count_blas_threads():
+    libraries = threadpool_info()
+    return {each["num_threads"] for each in libraries if each["user_api"] == "blas"}
 
 
 def _find_bucket(ngram, n_buckets):
@@ -259,6 +265,21 @@ def test_the_wide_branch_has_a_rate_of_its_own_in_partial_fit(ids):
 
 
 # ---- Solved by fit
+
+
+def test_blas_has_one_thread_while_they_are_solved_and_its_own_after(ids, monkeypatch):
+    seen = []
+    fit = LogisticRegression.fit
+
+    def spied(self, *args):
+        seen.append(_count_blas_threads())
+        return fit(self, *args)
+
+    monkeypatch.setattr(LogisticRegression, "fit", spied)
+    with threadpool_limits(2, user_api="blas"):
+        LSTMClassifier(**SMALL).fit(*ids)
+        assert seen and all(counts <= {1} for counts in seen)
+        assert _count_blas_threads() <= {2}
 
 
 @pytest.mark.parametrize("ngram_range", [(1, 2), (2, 2)])
