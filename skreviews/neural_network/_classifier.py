@@ -195,11 +195,11 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         MPS, then the CPU. A model trained on a device that another machine lacks
         predicts on the CPU there, with a warning.
     precision : {'auto', 'fp32', 'bf16'}, default='auto'
-        Numbers to compute with. 'auto' trains in bf16 where a trial of some
-        milliseconds shows that this machine does so right and faster, and predicts in
-        fp32, so that a probability depends on nothing but its text. 'bf16' does both
-        in bf16: probabilities are off by up to 0.02, and change by as much with the
-        rows beside them. The weights are of fp32 in any case.
+        Numbers to compute with. 'auto' trains in bf16 where a short trial shows that
+        this machine does so right and faster, and predicts in fp32, so that a
+        probability depends on nothing but its text. 'bf16' does both in bf16:
+        probabilities are off by up to 0.02, and change by as much with the rows beside
+        them. The weights are of fp32 in any case.
     n_threads : int or None, default=None
         Number of CPU threads in `fit` and `predict`. None takes torch's own: the
         number of cores, or the share of them that joblib gives its worker processes.
