@@ -7,11 +7,11 @@ from time import perf_counter
 
 import torch
 
-# The trial is part of a usual step. With AMX it took 0.53 of the time of fp32 on one
-# thread and 0.79 on two, and 0.93 at most beside other programs; on the same processor
-# without AMX 1.2 at least, so that chance does not decide there. A smaller one, of 32
-# texts and 64 numbers a word, had 0.93 on two threads, where bf16 takes IMDb, with all
-# that is not the LSTM, from 279 s to 183 s.
+# The trial is part of a usual step. On a Xeon with AMX it took 0.53 of the time of fp32
+# on one thread and 0.79 on two, and 0.93 at most beside other programs; without AMX 1.2
+# at least, so that chance does not decide there. A smaller one, of 32 texts and 64
+# numbers a word, had 0.93 on two threads, where bf16 takes all of a fit on IMDb from
+# 279 s to 183 s.
 _LENGTH, _N_TEXTS, _EMBEDDING_DIM, _HIDDEN_SIZE = 32, 64, 200, 64
 _REPEATS = 5
 _TOLERANCE = 0.05
