@@ -60,7 +60,7 @@ def measure(data, model, seed, n_rows):
 
     from sklearn.metrics import log_loss
 
-    from skreviews.neural_network._objective import decide
+    from skreviews.decision import decide
 
     probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     scores = {}

@@ -22,7 +22,7 @@ from common import (
 from torch import nn
 
 from skreviews import make_review_pipeline
-from skreviews.neural_network._objective import DECISIONS, decide
+from skreviews.decision import DECISIONS, decide
 
 NOTHING = "nothing"
 # What of the log of the class sizes is taken from that of the probabilities.

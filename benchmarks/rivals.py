@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
-from skreviews.neural_network._cpu import flushed_denormals, kept_memory
 from skreviews.neural_network._precision import find_precision
+from skreviews.neural_network._runtime import flushed_denormals, kept_memory
 
 EMBEDDING_DIM = HIDDEN_SIZE = 100
 BATCH_SIZE = 64

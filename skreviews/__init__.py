@@ -19,7 +19,7 @@ _PUBLIC = {
     "TextCleaner": "preprocessing",
     "TextResampler": "sampling",
     "TrainingDisplay": "inspection",
-    "WordVectors": "preprocessing",
+    "WordVectors": "embeddings",
     "drift_report": "inspection",
     "evaluate": "inspection",
     "explain": "inspection",
@@ -32,7 +32,7 @@ _PUBLIC = {
     "make_reviews": "datasets",
     "model_card": "persistence",
     "pretrain": "pretraining",
-    "read_reviews": "datasets",
+    "read_reviews": "io",
     "save": "persistence",
     "score_file": "scoring",
 }

@@ -8,7 +8,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from skreviews.preprocessing._labels import (
+from skreviews._labels import (
     encode_known_labels,
     encode_labels,
     list_labels,

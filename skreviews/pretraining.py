@@ -5,12 +5,12 @@ from numbers import Integral, Real
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skreviews.neural_network._cpu import training_settings
 from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._language_model import learn_language
 from skreviews.neural_network._precision import find_precision
+from skreviews.neural_network._runtime import training_settings
 from skreviews.pipeline import find_steps, make_review_pipeline
-from skreviews.preprocessing._ids import words_of
+from skreviews.preprocessing._token_ids import words_of
 
 
 @validate_params(

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from skreviews.preprocessing._labels import encode_keys, encode_labels
+from skreviews._labels import encode_keys, encode_labels
 from skreviews.preprocessing._texts import check_texts
 
 _BASES = (

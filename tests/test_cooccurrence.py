@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skorch.callbacks import Callback
 
 from skreviews import LSTMClassifier
+from skreviews.embeddings._ppmi import learn_word_vectors
 from skreviews.neural_network import _cooccurrence, _sizes
-from skreviews.neural_network._cooccurrence import learn_word_vectors
-from skreviews.neural_network._data import TokenDataset
+from skreviews.neural_network._batches import TokenDataset
 
 TINY = {"hidden_size": 4, "max_epochs": 3, "device": "cpu", "random_state": 0}
 

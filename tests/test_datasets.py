@@ -28,8 +28,8 @@ from skreviews.datasets import (
     fetch_imdb,
     load_app_reviews,
     make_reviews,
-    read_reviews,
 )
+from skreviews.io import read_reviews
 
 SUFFIXES = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".parquet"]
 

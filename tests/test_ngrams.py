@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from skreviews import LSTMClassifier
 from skreviews.neural_network import LSTMModule, _build, _net
 from skreviews.neural_network._ngrams import NgramClassifier
-from skreviews.neural_network._sizes import choose_ngram_weight
+from skreviews.neural_network._recipe import choose_ngram_weight
 
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2, "precision": "fp32"}
 SMALL |= {"ngram_buckets": 500, "word_dropout": 0.0, "adversarial": 0.0}

@@ -9,8 +9,8 @@ import torch
 from sklearn.model_selection import GridSearchCV
 
 from skreviews import LSTMClassifier
+from skreviews.decision import CRITERIA, DECISIONS, decide
 from skreviews.metrics import quadratic_weighted_kappa_scorer
-from skreviews.neural_network._objective import CRITERIA, DECISIONS, decide
 
 SMALL = {"embedding_dim": 8, "hidden_size": 8, "max_epochs": 2, "random_state": 0}
 

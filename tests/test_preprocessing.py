@@ -31,9 +31,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder
 
 from skreviews import SequenceVectorizer, TextCleaner, make_reviews
-from skreviews.preprocessing import _cleaner, _texts, check_texts
-from skreviews.preprocessing._ids import TokenIds
-from skreviews.preprocessing._labels import encode_labels
+from skreviews._labels import encode_labels
+from skreviews.preprocessing import _text_cleaner as _cleaner
+from skreviews.preprocessing import _texts, check_texts
+from skreviews.preprocessing._token_ids import TokenIds
 
 CONTAINERS = {
     "list": list,

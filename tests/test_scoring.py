@@ -21,8 +21,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-import skreviews.scoring._csv as csv_room
-import skreviews.scoring._sources as sources
+import skreviews.io._csv as csv_room
+import skreviews.io._sources as sources
 from skreviews import (
     iter_scores,
     make_review_pipeline,
@@ -30,7 +30,7 @@ from skreviews import (
     save,
     score_file,
 )
-from skreviews.scoring._targets import ParquetTarget
+from skreviews.io._targets import ParquetTarget
 
 PROBA = [f"proba_{stars}" for stars in range(1, 6)]
 STATUSES = ["ok", "empty", "missing", "all_unknown", "too_long_truncated", "unreadable"]

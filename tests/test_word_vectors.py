@@ -25,8 +25,8 @@ from skreviews import (
     WordVectors,
     make_review_pipeline,
 )
+from skreviews.embeddings import _vector_files
 from skreviews.neural_network import _build
-from skreviews.preprocessing import _vector_files
 
 TEXT = "good 1 0.5 -2e-1\nbad -1 .25 3\n. . . 0 0 1\n"
 WORDS = ["good", "bad", ". . ."]

@@ -6,11 +6,25 @@ import sys
 import warnings
 
 import skreviews
-from skreviews.cli import _evaluate, _explain, _info, _score, _search, _train
+from skreviews.cli import (
+    _evaluate_command,
+    _explain_command,
+    _info_command,
+    _score_command,
+    _search_command,
+    _train_command,
+)
 from skreviews.cli._completion import PrintCompletion
 from skreviews.cli._options import add_shared_options, fill_shared_options
 
-_COMMANDS = (_train, _search, _evaluate, _score, _explain, _info)
+_COMMANDS = (
+    _train_command,
+    _search_command,
+    _evaluate_command,
+    _score_command,
+    _explain_command,
+    _info_command,
+)
 _EXIT_CODES = """\
 exit codes:
   0    done

@@ -1,14 +1,14 @@
 """What fitted models do with texts: reports, explanations, pictures."""
 
-from skreviews.inspection._calibration import CalibrationDisplay
-from skreviews.inspection._confusion import RatingConfusionDisplay
-from skreviews.inspection._distribution import RatingDistributionDisplay
-from skreviews.inspection._drift import DriftReport, drift_report
+from skreviews.inspection._calibration_display import CalibrationDisplay
+from skreviews.inspection._drift_report import DriftReport, drift_report
 from skreviews.inspection._evaluate import evaluate
 from skreviews.inspection._explain import Explanation, explain
 from skreviews.inspection._label_report import label_report
-from skreviews.inspection._report import ReviewReport
-from skreviews.inspection._training import TrainingDisplay
+from skreviews.inspection._rating_confusion_display import RatingConfusionDisplay
+from skreviews.inspection._rating_distribution_display import RatingDistributionDisplay
+from skreviews.inspection._review_report import ReviewReport
+from skreviews.inspection._training_display import TrainingDisplay
 
 __all__ = [
     "CalibrationDisplay",

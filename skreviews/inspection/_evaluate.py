@@ -15,18 +15,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skreviews._labels import encode_known_labels
+from skreviews.decision import decide
 from skreviews.inspection._bootstrap import ScoreTable
-from skreviews.inspection._calibration import CalibrationDisplay, bin_confidence
-from skreviews.inspection._confusion import RatingConfusionDisplay
-from skreviews.inspection._distribution import RatingDistributionDisplay
-from skreviews.inspection._labels import is_ordered, merge_labels, show_label
-from skreviews.inspection._report import MODEL, ReviewReport
-from skreviews.inspection._training import TrainingDisplay
+from skreviews.inspection._calibration_display import CalibrationDisplay, bin_confidence
+from skreviews.inspection._rating_confusion_display import RatingConfusionDisplay
+from skreviews.inspection._rating_distribution_display import RatingDistributionDisplay
+from skreviews.inspection._review_report import MODEL, ReviewReport
+from skreviews.inspection._shown_labels import is_ordered, merge_labels, show_label
+from skreviews.inspection._training_display import TrainingDisplay
 from skreviews.neural_network import LSTMClassifier
-from skreviews.neural_network._objective import decide
 from skreviews.preprocessing import check_texts
-from skreviews.preprocessing._ids import PADDING, UNKNOWN
-from skreviews.preprocessing._labels import encode_known_labels
+from skreviews.preprocessing._token_ids import PADDING, UNKNOWN
 
 # So many of the most confident errors are kept.
 _N_ERRORS = 20

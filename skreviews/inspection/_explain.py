@@ -7,16 +7,16 @@ import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skreviews._files import save_page
+from skreviews._atomic import save_page
+from skreviews._labels import encode_known_labels
+from skreviews.decision import decide
 from skreviews.inspection._alignment import Reader
 from skreviews.inspection._attribution import attribute
 from skreviews.inspection._markup import to_html, to_page, to_terminal
-from skreviews.neural_network._cpu import flushed_denormals, limited_threads
-from skreviews.neural_network._objective import decide
+from skreviews.neural_network._runtime import flushed_denormals, limited_threads
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import check_texts
-from skreviews.preprocessing._ids import PADDING, UNKNOWN
-from skreviews.preprocessing._labels import encode_known_labels
+from skreviews.preprocessing._token_ids import PADDING, UNKNOWN
 
 # Texts that are printed; a file has all of them.
 _SHOWN = 20

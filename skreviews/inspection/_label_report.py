@@ -9,8 +9,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_consistent_length
 
+from skreviews._labels import encode_known_labels, encode_labels
 from skreviews.preprocessing import check_texts
-from skreviews.preprocessing._labels import encode_known_labels, encode_labels
 
 
 def label_report(pipe, X, y, *, cv=5, min_distance=2, n_jobs=None):

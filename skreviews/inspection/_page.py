@@ -6,7 +6,7 @@ import io
 import warnings
 from html import escape
 
-from skreviews.inspection._labels import show_label
+from skreviews.inspection._shown_labels import show_label
 
 # Longer reviews are cut on the page.
 _MAX_TEXT = 600

@@ -5,6 +5,9 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 
+from skreviews.decision import CRITERIA
+from skreviews.embeddings._word_vectors import WordVectors
+from skreviews.neural_network._batches import BucketedBatches, SortedBatches
 from skreviews.neural_network._callbacks import (
     WeightAverage,
     make_early_stopping,
@@ -12,13 +15,11 @@ from skreviews.neural_network._callbacks import (
     make_progress_bars,
     make_schedule,
 )
-from skreviews.neural_network._data import BucketedBatches, SortedBatches
 from skreviews.neural_network._language_model import LanguageModel
-from skreviews.neural_network._module import LSTMModule
+from skreviews.neural_network._lstm_module import LSTMModule
 from skreviews.neural_network._net import SCHEDULE, STOPPING, WeightedNet
-from skreviews.neural_network._objective import CRITERIA
 from skreviews.neural_network._optimizer import LazyAdam
-from skreviews.neural_network._sizes import (
+from skreviews.neural_network._recipe import (
     choose_adversarial,
     choose_batch_size,
     choose_embedding_dim,
@@ -28,7 +29,6 @@ from skreviews.neural_network._sizes import (
     choose_ngram_weight,
     choose_word_vectors,
 )
-from skreviews.preprocessing._word_vectors import WordVectors
 
 _MODULE_PARAMS = (
     "embedding_dim",

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from skreviews.preprocessing._ids import UNKNOWN, check_ids
-from skreviews.preprocessing._labels import encode_labels
+from skreviews._labels import encode_labels
+from skreviews.preprocessing._token_ids import UNKNOWN, check_ids
 
 
 def check_rows(estimator, X, y, sample_weight, min_classes=2):

@@ -7,16 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skreviews.embeddings._word_vectors import WordVectors
+from skreviews.neural_network._batches import BucketedBatches, TokenDataset
 from skreviews.neural_network._callbacks import make_rate
-from skreviews.neural_network._data import BucketedBatches, TokenDataset
-from skreviews.neural_network._module import LSTMModule
+from skreviews.neural_network._lstm_module import LSTMModule
 from skreviews.neural_network._net import clip_gradients
 from skreviews.neural_network._optimizer import LazyAdam
 from skreviews.neural_network._precision import use_bf16
-from skreviews.neural_network._sizes import choose_embedding_dim
-from skreviews.preprocessing._ids import FIRST_WORD, PADDING, UNKNOWN
+from skreviews.neural_network._recipe import choose_embedding_dim
 from skreviews.preprocessing._texts import to_offsets
-from skreviews.preprocessing._word_vectors import WordVectors
+from skreviews.preprocessing._token_ids import FIRST_WORD, PADDING, UNKNOWN
 
 # The parameters of the classifier that shape the weights.
 _SIZES = ("embedding_dim", "hidden_size", "bidirectional", "cell")

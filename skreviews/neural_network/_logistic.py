@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
-from skreviews.neural_network._data import SortedBatches, draw_held_out
+from skreviews.neural_network._batches import SortedBatches, draw_held_out
 from skreviews.preprocessing._texts import to_offsets
 
 # Inverse strengths of the penalty, tried from the strongest on. Noisy labels need a

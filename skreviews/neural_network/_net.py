@@ -13,10 +13,10 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring
 
 from skreviews.neural_network._adversarial import learn_twice
+from skreviews.neural_network._batches import SortedBatches, split_batch
 from skreviews.neural_network._callbacks import EpochLines
-from skreviews.neural_network._cpu import limited_threads
-from skreviews.neural_network._data import SortedBatches, split_batch
 from skreviews.neural_network._precision import use_bf16
+from skreviews.neural_network._runtime import limited_threads
 
 # Names of the callbacks that belong to one call of fit.
 SCHEDULE = "schedule"

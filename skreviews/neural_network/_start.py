@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
+from skreviews.embeddings._word_vectors import WordVectors
 from skreviews.neural_network._language_model import LanguageModel
 from skreviews.neural_network._net import WeightedNet
-from skreviews.neural_network._sizes import COOCCURRENCE, choose_word_vectors
-from skreviews.preprocessing._word_vectors import WordVectors
+from skreviews.neural_network._recipe import COOCCURRENCE, choose_word_vectors
 
 
 def find_start(classifier, words, size, goes_on=False):

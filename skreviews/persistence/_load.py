@@ -24,7 +24,7 @@ from skreviews.persistence._params import (
 from skreviews.persistence._weights import unpack_weights
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import TextCleaner
-from skreviews.preprocessing._ids import FIRST_WORD
+from skreviews.preprocessing._token_ids import FIRST_WORD
 
 # A text becomes a row of so many ids, however short it is.
 _MAX_LEN = 2**20

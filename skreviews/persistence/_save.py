@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from skreviews._files import check_folder, write_whole
+from skreviews._atomic import check_folder, write_whole
 from skreviews.neural_network._state import pack_net
 from skreviews.persistence._archive import (
     CARD,
@@ -17,8 +17,12 @@ from skreviews.persistence._archive import (
     to_json,
     write_parts,
 )
-from skreviews.persistence._card import describe_training, find_versions, model_card
 from skreviews.persistence._load import read_pipeline
+from skreviews.persistence._model_card import (
+    describe_training,
+    find_versions,
+    model_card,
+)
 from skreviews.persistence._params import (
     encode,
     encode_labels,

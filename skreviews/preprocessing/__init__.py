@@ -1,8 +1,7 @@
 """From raw texts to padded token ids."""
 
-from skreviews.preprocessing._cleaner import TextCleaner
+from skreviews.preprocessing._sequence_vectorizer import SequenceVectorizer
+from skreviews.preprocessing._text_cleaner import TextCleaner
 from skreviews.preprocessing._texts import check_texts
-from skreviews.preprocessing._vectorizer import SequenceVectorizer
-from skreviews.preprocessing._word_vectors import WordVectors
 
-__all__ = ["SequenceVectorizer", "TextCleaner", "WordVectors", "check_texts"]
+__all__ = ["SequenceVectorizer", "TextCleaner", "check_texts"]

@@ -18,7 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-from skreviews._files import rename_for_good
+from skreviews._atomic import rename_for_good
 
 _JOURNAL = "journal.jsonl"
 

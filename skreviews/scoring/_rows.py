@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from skreviews.scoring._model import EMPTY, MISSING, STATUSES, UNREADABLE
-from skreviews.scoring._sources import REASON
+from skreviews.io._sources import REASON
+from skreviews.scoring._scorer import EMPTY, MISSING, STATUSES, UNREADABLE
 
 _UNSCORED = (EMPTY, MISSING, UNREADABLE)
 

@@ -4,10 +4,10 @@ import warnings
 from dataclasses import dataclass
 from time import perf_counter
 
-from skreviews.scoring._model import STATUSES, UNREADABLE
+from skreviews.io._sources import rebatch
 from skreviews.scoring._progress import Progress
 from skreviews.scoring._rows import assemble, raise_unreadable
-from skreviews.scoring._sources import rebatch
+from skreviews.scoring._scorer import STATUSES, UNREADABLE
 from skreviews.scoring._workers import map_scores
 
 

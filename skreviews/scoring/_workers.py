@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 import joblib
 from joblib.externals.loky import ProcessPoolExecutor
 
-from skreviews.scoring._model import Scorer
+from skreviews.scoring._scorer import Scorer
 
 # So often workers may die over one batch.
 _TRIALS = 3

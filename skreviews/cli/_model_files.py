@@ -1,7 +1,7 @@
 """The door for model files, in and out, shared by the commands."""
 
 import skreviews
-from skreviews._files import write_whole
+from skreviews._atomic import write_whole
 
 
 def open_model(path, device):

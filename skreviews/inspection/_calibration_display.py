@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skreviews.inspection._labels import merge_labels
-from skreviews.preprocessing._labels import encode_known_labels, list_labels
+from skreviews._labels import encode_known_labels, list_labels
+from skreviews.inspection._shown_labels import merge_labels
 
 
 class CalibrationDisplay:

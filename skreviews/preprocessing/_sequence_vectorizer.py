@@ -18,17 +18,17 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
-from skreviews.preprocessing._ids import (
+from skreviews.preprocessing._texts import (
+    check_texts,
+    split_words,
+    to_offsets,
+)
+from skreviews.preprocessing._token_ids import (
     FIRST_WORD,
     PADDING,
     UNKNOWN,
     TokenIds,
     check_ids,
-)
-from skreviews.preprocessing._texts import (
-    check_texts,
-    split_words,
-    to_offsets,
 )
 
 # "auto" covers this share of the training texts whole, and never more than the cap,

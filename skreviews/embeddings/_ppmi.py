@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
-from skreviews.preprocessing._ids import PADDING, UNKNOWN
+from skreviews.preprocessing._token_ids import PADDING, UNKNOWN
 
 # As Levy, Goldberg and Dagan advise: a neighbour counts for one over its distance, and
 # frequent neighbours for less than their share.

@@ -6,7 +6,7 @@ from numbers import Real
 
 from sklearn.utils.validation import check_consistent_length
 
-from skreviews.preprocessing._labels import (
+from skreviews._labels import (
     encode_known_labels,
     encode_labels,
     list_labels,

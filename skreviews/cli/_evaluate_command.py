@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import skreviews
-from skreviews._files import check_folder
-from skreviews.cli._model import open_model
+from skreviews._atomic import check_folder
+from skreviews.cli._model_files import open_model
 from skreviews.cli._options import (
     add_column_options,
     add_model_argument,

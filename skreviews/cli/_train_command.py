@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import skreviews
-from skreviews._files import check_folder, write_whole
-from skreviews.cli._model import save_model
+from skreviews._atomic import check_folder, write_whole
+from skreviews.cli._model_files import save_model
 from skreviews.cli._options import add_column_options, add_shared_options
 
 

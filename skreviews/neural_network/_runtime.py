@@ -5,7 +5,6 @@ import os
 import platform
 from contextlib import contextmanager, nullcontext
 
-import pyarrow as pa
 import torch
 
 # Parameters of glibc's mallopt, as malloc.h numbers them.
@@ -86,16 +85,6 @@ def kept_memory():
         # Up to here glibc raises these two by itself, until they are set.
         libc.mallopt(_M_MMAP_THRESHOLD, 32 * _MB)
         libc.mallopt(_M_TRIM_THRESHOLD, 64 * _MB)
-        libc.malloc_trim(0)
-
-
-def return_freed_memory():
-    """Give the system back what Arrow and glibc have kept of freed memory.
-
-    Each keeps some for the next time, and more of it by chance the longer it goes on.
-    """
-    pa.default_memory_pool().release_unused()
-    if libc := _find_glibc():
         libc.malloc_trim(0)
 
 

@@ -84,7 +84,7 @@ def read_reviews(path, *, text="content", target="score"):
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from skreviews.datasets import read_reviews
+    >>> from skreviews import read_reviews
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder, "reviews.csv")
     ...     _ = path.write_text('score,content\\n5,"Love it!\\nReally."\\n1,Meh')

@@ -4,7 +4,7 @@ import json
 import sys
 
 import skreviews
-from skreviews.cli._model import open_model
+from skreviews.cli._model_files import open_model
 from skreviews.cli._options import (
     add_column_options,
     add_model_argument,

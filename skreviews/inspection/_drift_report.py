@@ -9,10 +9,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from skreviews._labels import encode_known_labels
 from skreviews.inspection._markup import strip_controls
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import check_texts
-from skreviews.preprocessing._labels import encode_known_labels
 
 # Reviews that the prior of the words' shares adds to each side.
 _PRIOR_REVIEWS = 10

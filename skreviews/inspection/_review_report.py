@@ -6,12 +6,12 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
-from skreviews._files import save_page
-from skreviews.inspection._calibration import CalibrationDisplay
-from skreviews.inspection._confusion import RatingConfusionDisplay
-from skreviews.inspection._distribution import RatingDistributionDisplay
-from skreviews.inspection._labels import show_label
-from skreviews.inspection._training import TrainingDisplay
+from skreviews._atomic import save_page
+from skreviews.inspection._calibration_display import CalibrationDisplay
+from skreviews.inspection._rating_confusion_display import RatingConfusionDisplay
+from skreviews.inspection._rating_distribution_display import RatingDistributionDisplay
+from skreviews.inspection._shown_labels import show_label
+from skreviews.inspection._training_display import TrainingDisplay
 
 # The estimator itself, among the predictors of a report.
 MODEL = "this model"

@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from skreviews.datasets._readers import _check_columns
+from skreviews.io._csv import MAX_ROW_BYTES, CsvParser
+from skreviews.io._jsonl import JsonParser
+from skreviews.io._read_reviews import _check_columns
 from skreviews.preprocessing._texts import check_texts
-from skreviews.scoring._csv import MAX_ROW_BYTES, CsvParser
-from skreviews.scoring._jsonl import JsonParser
 
 STANDARD_STREAM = "-"
 REASON = "\0reason"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from skreviews.preprocessing._ids import FIRST_WORD, PADDING, UNKNOWN
-from skreviews.preprocessing._vector_files import READY, drop_repeats, load_table
+from skreviews.embeddings._vector_files import READY, drop_repeats, load_table
+from skreviews.preprocessing._token_ids import FIRST_WORD, PADDING, UNKNOWN
 
 
 class WordVectors:

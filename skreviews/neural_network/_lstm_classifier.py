@@ -7,6 +7,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skreviews._class_weight import choose_class_weight, weigh_classes
+from skreviews._labels import encode_known_labels, encode_labels
+from skreviews.decision import (
+    CRITERIA,
+    DECISIONS,
+    check_order,
+    decide,
+)
+from skreviews.embeddings._ppmi import learn_word_vectors
+from skreviews.neural_network._batches import TokenDataset, hold_out, make_dataset
 from skreviews.neural_network._build import build_net, choose_module
 from skreviews.neural_network._checks import (
     check_rows,
@@ -14,35 +24,25 @@ from skreviews.neural_network._checks import (
     check_same_words,
     count_tokens,
 )
-from skreviews.neural_network._class_weight import choose_class_weight, weigh_classes
-from skreviews.neural_network._cooccurrence import learn_word_vectors
-from skreviews.neural_network._cpu import (
-    flushed_denormals,
-    limited_threads,
-    training_settings,
-)
-from skreviews.neural_network._data import TokenDataset, hold_out, make_dataset
 from skreviews.neural_network._device import find_device, seeded
 from skreviews.neural_network._language_model import LanguageModel
 from skreviews.neural_network._logistic import fit_ngrams
 from skreviews.neural_network._net import STOPPING, make_frame
 from skreviews.neural_network._ngrams import check_ngram_range
-from skreviews.neural_network._objective import (
-    CRITERIA,
-    DECISIONS,
-    check_order,
-    decide,
-)
 from skreviews.neural_network._precision import find_precision
-from skreviews.neural_network._sizes import (
+from skreviews.neural_network._recipe import (
     COOCCURRENCE,
     choose_adversarial,
     choose_learned_dim,
 )
+from skreviews.neural_network._runtime import (
+    flushed_denormals,
+    limited_threads,
+    training_settings,
+)
 from skreviews.neural_network._start import find_start, initialize
 from skreviews.neural_network._state import pack_net, unpack_net
-from skreviews.preprocessing._ids import check_ids, words_of
-from skreviews.preprocessing._labels import encode_known_labels, encode_labels
+from skreviews.preprocessing._token_ids import check_ids, words_of
 
 _AUTO_VALIDATION_FRACTION = 0.1
 

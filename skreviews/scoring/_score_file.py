@@ -9,19 +9,19 @@ from time import perf_counter
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 import skreviews
-from skreviews._files import check_folder
-from skreviews.scoring._journal import Journal
-from skreviews.scoring._model import Scorer, open_model
-from skreviews.scoring._rows import assemble, make_schema, raise_unreadable
-from skreviews.scoring._run import Run, Stream
-from skreviews.scoring._sources import (
+from skreviews._atomic import check_folder
+from skreviews.io._sources import (
     FORMATS,
     Source,
     find_format,
     is_stream,
     read_memory,
 )
-from skreviews.scoring._targets import ParquetTarget, TextTarget
+from skreviews.io._targets import ParquetTarget, TextTarget
+from skreviews.scoring._journal import Journal
+from skreviews.scoring._rows import assemble, make_schema, raise_unreadable
+from skreviews.scoring._run import Run, Stream
+from skreviews.scoring._scorer import Scorer, open_model
 
 
 @validate_params(

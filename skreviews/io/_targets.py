@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from skreviews.neural_network._cpu import return_freed_memory
+from skreviews.io._freed_memory import return_freed_memory
 
 # What a spreadsheet takes for the beginning of a formula [OWASP, "CSV Injection"], the
 # wide forms of East Asian keyboards included. A plain number is none.

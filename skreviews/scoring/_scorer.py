@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.utils.validation import check_is_fitted
 
-from skreviews.neural_network._cpu import return_freed_memory
-from skreviews.neural_network._objective import decide
+from skreviews.decision import decide
+from skreviews.io._freed_memory import return_freed_memory
 from skreviews.persistence import load
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import check_texts
-from skreviews.preprocessing._ids import FIRST_WORD, PADDING
+from skreviews.preprocessing._token_ids import FIRST_WORD, PADDING
 
 # A status is the place in this list until it is written.
 STATUSES = (

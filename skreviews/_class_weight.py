@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import compute_class_weight
 
-from skreviews.preprocessing._labels import encode_keys
+from skreviews._labels import encode_keys
 
 
 def choose_class_weight(class_weight, decision):

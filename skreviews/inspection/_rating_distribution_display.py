@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from skreviews.inspection._labels import (
+from skreviews.inspection._shown_labels import (
     encode_pair,
     measure_ticks,
     merge_labels,

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from skreviews.preprocessing._ids import PADDING, UNKNOWN
 from skreviews.preprocessing._texts import to_offsets
+from skreviews.preprocessing._token_ids import PADDING, UNKNOWN
 
 # Rows of similar length share a batch, so that little of it is padding. Sorting within
 # pools of this many batches keeps the order random from one epoch to the next.

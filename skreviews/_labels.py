@@ -30,7 +30,7 @@ def encode_labels(y, name="y"):
 
     Examples
     --------
-    >>> from skreviews.preprocessing._labels import encode_labels
+    >>> from skreviews._labels import encode_labels
     >>> encode_labels(["good", "bad", "good"])
     (array(['bad', 'good'], dtype='<U4'), array([1, 0, 1]))
     """

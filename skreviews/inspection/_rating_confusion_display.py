@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from sklearn.utils.validation import check_is_fitted
 
-from skreviews.inspection._labels import (
+from skreviews.inspection._shown_labels import (
     encode_pair,
     measure_ticks,
     merge_labels,

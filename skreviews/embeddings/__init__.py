@@ -1,0 +1,5 @@
+"""Word vectors: pretrained ones, and those learned from the training texts."""
+
+from skreviews.embeddings._word_vectors import WordVectors
+
+__all__ = ["WordVectors"]

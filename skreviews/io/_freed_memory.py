@@ -1,0 +1,16 @@
+"""Return freed memory to the operating system."""
+
+import ctypes
+import platform
+
+import pyarrow as pa
+
+
+def return_freed_memory():
+    """Return to the system what Arrow and glibc keep of freed memory.
+
+    Each allocator keeps some for reuse, and keeps more the longer a program runs.
+    """
+    pa.default_memory_pool().release_unused()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
