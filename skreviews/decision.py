@@ -1,87 +1,80 @@
-"""What is made of the order of the labels: losses and decisions."""
+"""From decision functions to probabilities, and from these to labels."""
 
 from numbers import Real
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from scipy.special import expit, softmax
 
 
-class OrderedCrossEntropy(nn.Module):
-    """Cross-entropy plus the squared distance between label and probabilities.
-
-    The distance is the earth mover's, with one place in the order as its unit [1]_: the
-    sum of the squared errors of the probabilities to lie at or below each place, which
-    forecasters call the ranked probability score [2]_. Both terms are least, in the
-    mean, for the true probabilities. Two classes have no order: cross-entropy alone.
-
-    Parameters
-    ----------
-    reduction : {'none'}
-        The losses are those of the rows.
-    label_smoothing : float in [0, 1), default=0.0
-        That of the cross-entropy.
-
-    References
-    ----------
-    .. [1] L. Hou, C.-P. Yu, D. Samaras, "Squared earth mover's distance-based loss for
-       training deep neural networks", arXiv:1611.05916, 2016.
-    .. [2] E. S. Epstein, "A scoring system for probability forecasts of ranked
-       categories", Journal of Applied Meteorology 8(6), 1969.
-    """
-
-    def __init__(self, reduction: str, label_smoothing: float = 0.0):
-        super().__init__()
-        self.cross_entropy = nn.CrossEntropyLoss(
-            reduction=reduction, label_smoothing=label_smoothing
-        )
-
-    def forward(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Return the losses of the rows.
-
-        Parameters
-        ----------
-        logits : Tensor of float of shape (batch, n_classes)
-        y : Tensor of int64 of shape (batch,)
-            Places of the labels in their order.
-
-        Returns
-        -------
-        losses : Tensor of float of shape (batch,)
-        """
-        losses = self.cross_entropy(logits, y)
-        n_classes = logits.shape[1]
-        if n_classes == 2:
-            return losses
-        places = torch.arange(n_classes - 1, device=y.device)
-        below = logits.softmax(1)[:, :-1].cumsum(1)  # (batch, n_classes - 1)
-        is_below = (y.unsqueeze(1) <= places).to(below.dtype)
-        return losses + (below - is_below).square().sum(1)
-
-
-CRITERIA = {"nominal": nn.CrossEntropyLoss, "ordinal": OrderedCrossEntropy}
-
-
-def decide(probabilities, classes, decision):
-    """Return the label that each row's probabilities speak for.
+def decide(probabilities, classes, decision="mode"):
+    """Return the predicted label of each row of probabilities.
 
     Parameters
     ----------
     probabilities : ndarray of float of shape (n_samples, n_classes)
+        Probabilities in the order of `classes`.
     classes : ndarray of shape (n_classes,)
-        The labels in their order.
-    decision : {'mode', 'median'}
+        The labels, sorted.
+    decision : {'mode', 'median'}, default='mode'
+        'mode' is the most probable label, which minimises the expected number of
+        errors. 'median' is the first label up to which the probabilities sum to one
+        half, which minimises the expected absolute error of ordered labels.
 
     Returns
     -------
     y : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If `decision` is unknown, or if the median of three or more labels that are not
+        numbers is requested.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skreviews import decide
+    >>> probabilities = np.array([[0.4, 0.3, 0.3]])
+    >>> classes = np.array([1, 2, 3])
+    >>> decide(probabilities, classes), decide(probabilities, classes, "median")
+    (array([1]), array([2]))
     """
-    if decision not in DECISIONS:  # set after fit, which checks it
+    if decision not in DECISIONS:
         raise ValueError(
             f"decision={decision!r} is unknown; pass one of {sorted(DECISIONS)}."
         )
-    check_order(classes, decision=decision)
+    check_order(classes, decision)
     return classes[DECISIONS[decision](probabilities)]
+
+
+def check_order(classes, decision):
+    """Raise if the decision needs an order that the labels do not have."""
+    if decision != "median" or len(classes) <= 2:
+        return
+    for label in classes.tolist():
+        if not isinstance(label, Real):
+            raise ValueError(
+                f"decision='median' needs ordered labels, but {label!r} is not a "
+                "number, and strings only have an alphabetical order. Number the "
+                "labels in your order: pandas.Series(y).map({label: number, ...})."
+            )
+
+
+def to_probabilities(scores):
+    """Return the probabilities that belong to a decision function.
+
+    Parameters
+    ----------
+    scores : ndarray of float32 of shape (n_samples,) or (n_samples, n_classes)
+        The logit of the second of two classes, or one logit for each class.
+
+    Returns
+    -------
+    probabilities : ndarray of float32 of shape (n_samples, n_classes)
+    """
+    if scores.ndim == 1:
+        return np.column_stack([expit(-scores), expit(scores)])
+    return softmax(scores, axis=1)
 
 
 def _find_mode(probabilities):
@@ -89,28 +82,10 @@ def _find_mode(probabilities):
 
 
 def _find_median(probabilities):
-    # float64, and half of what they sum to: no rounding decides. With two classes the
-    # median is then the mode.
+    # In float64, against half of the sum: rounding does not decide. With two classes
+    # the median equals the mode.
     sums = probabilities.cumsum(axis=1, dtype=np.float64)
     return (sums < sums[:, -1:] / 2).sum(axis=1)
 
 
 DECISIONS = {"mode": _find_mode, "median": _find_median}
-
-
-def check_order(classes, objective="nominal", decision="mode"):
-    """Raise if something is asked that needs an order which the labels do not have."""
-    asked = [
-        f"{name}={value!r}"
-        for name, value in (("objective", objective), ("decision", decision))
-        if value in ("ordinal", "median")
-    ]
-    if not asked or len(classes) <= 2:
-        return
-    for label in classes.tolist():
-        if not isinstance(label, Real):
-            raise ValueError(
-                f"{' and '.join(asked)} go by the order of the labels, but {label!r} "
-                "is no number, and words have an alphabetical order only. Number them "
-                "in your order: pandas.Series(y).map({label: number, ...})."
-            )

@@ -26,7 +26,7 @@ def open_model(path, device):
     """
     import joblib
 
-    from skreviews.neural_network._device import find_device
+    from skreviews.neural_network._runtime import find_device
     from skreviews.pipeline import find_steps
 
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Adversarial training: the same reviews again, their word vectors moved for the worse.
+"""Adversarial training of the word embeddings.
 
 References
 ----------
@@ -11,29 +11,29 @@ import torch.nn.functional as F
 
 
 def learn_twice(learn, embedding, ids, epsilon):
-    """Learn from reviews as they are, and moved in the direction that hurts most.
+    """Accumulate the gradients of a batch, and again with perturbed embeddings.
 
     Parameters
     ----------
     learn : callable
-        Takes a perturbation of the word vectors, (batch, length, embedding_dim), and
-        adds the gradients of the loss to those that are there.
+        Takes a perturbation of the embeddings, (batch, length, embedding_dim), and
+        accumulates the gradients of the loss.
     embedding : nn.Embedding
     ids : Tensor of int of shape (batch, length)
     epsilon : float
-        Size of the move, as a share of the norm of a review's word vectors. In the
-        paper it is absolute, and normalised vectors keep the network from outgrowing
-        it.
+        Norm of the perturbation, as a share of the norm of a text's embeddings. In the
+        paper it is absolute, and the embeddings are normalised so that the network
+        cannot outgrow it.
 
     Returns
     -------
     result : object
-        What `learn` returns for the reviews as they are.
+        What `learn` returns without a perturbation.
     """
     with torch.no_grad():
         vectors = embedding(ids)
     perturbation = torch.zeros_like(vectors, requires_grad=True)
-    # The second pass drops what the first one has dropped: the direction is theirs.
+    # The second pass repeats the dropout of the first, which gave the direction.
     with torch.random.fork_rng([ids.device] if ids.device.type == "cuda" else []):
         result = learn(perturbation)
     learn(epsilon * _worst_direction(perturbation.grad, vectors))
@@ -41,9 +41,6 @@ def learn_twice(learn, embedding, ids, epsilon):
 
 
 def _worst_direction(gradient, vectors):
-    """Return the gradients of the reviews, each of the norm of its word vectors.
-
-    Where the loss has no slope there is no direction either.
-    """
+    """Return the gradient of each text, scaled to the norm of its embeddings."""
     norms = torch.linalg.vector_norm(vectors.flatten(1), dim=1, keepdim=True)
     return (F.normalize(gradient.flatten(1)) * norms).view_as(vectors)

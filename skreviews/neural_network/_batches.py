@@ -1,56 +1,58 @@
-"""Token ids without their padding, and the batches made of them."""
+"""Datasets of token ids, and the batches made of them."""
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from skreviews.preprocessing._texts import to_offsets
-from skreviews.preprocessing._token_ids import PADDING, UNKNOWN
+from skreviews.preprocessing._token_ids import PADDING
 
 # Rows of similar length share a batch, so that little of it is padding. Sorting within
-# pools of this many batches keeps the order random from one epoch to the next.
+# pools of this many batches keeps the order random.
 _POOL_BATCHES = 50
-# Places for tokens, real or padding, that the net takes at once, so that long reviews
-# do not exhaust the memory: a place takes 12 KB in training by default. More of them
-# run no faster on a CPU; a GPU has more to fill.
-_TRAINING_PLACES = {"cpu": 2**15, "mps": 2**17, "cuda": 2**18}
+# Positions, real or padding, that the net processes at once, which bounds the memory: a
+# position takes 12 KB in training by default. More of them are no faster on a CPU.
+_TRAINING_POSITIONS = {"cpu": 2**15, "mps": 2**17, "cuda": 2**18}
 # In prediction each CPU thread has a batch of its own.
-_PREDICTION_PLACES = _TRAINING_PLACES | {"cpu": 2**13}
-# Whole-number weights repeat rows; beyond this many times the rows they weigh the loss.
-_MAX_REPETITION = 10
-# Lengths are rounded up to a multiple of this, short ones of less: oneDNN makes and
-# keeps a primitive for every new shape.
+_PREDICTION_POSITIONS = _TRAINING_POSITIONS | {"cpu": 2**13}
+# Lengths are rounded up to a multiple of this, and short ones to a smaller multiple:
+# oneDNN creates and caches a primitive for every new shape.
 _LENGTH_MULTIPLE = 8
 
 
 class TokenDataset(Dataset):
-    """Rows of token ids of different lengths, with labels and weights.
+    """Rows of token ids with labels and weights, as skorch takes them.
 
     Parameters
     ----------
-    ids : ndarray of int32 of shape (n_tokens,)
-        The ids of all rows, one after the other, without padding.
-    offsets : ndarray of int64 of shape (n_rows + 1,)
-        Row `i` has the ids ``ids[offsets[i]:offsets[i + 1]]``, at least one.
-    y : ndarray of int64 of shape (n_rows,) or None
-        Codes of the labels.
-    sample_weight : ndarray of float32 of shape (n_rows,) or None
-        Weights in the loss, 1 on average.
+    rows : TokenRows
+    y : ndarray of int64 of shape (n_rows,) or None, default=None
+        Labels as codes.
+    sample_weight : ndarray of float32 of shape (n_rows,) or None, default=None
+        Weights in the loss.
     """
 
-    def __init__(self, ids, offsets, y=None, sample_weight=None):
-        self.ids = ids
-        self.offsets = offsets
-        self.lengths = np.diff(offsets)
+    def __init__(self, rows, y=None, sample_weight=None):
+        self.rows = rows
         self.y = y
         self.sample_weight = sample_weight
 
+    def __len__(self):
+        return len(self.rows)
+
+    def take(self, selected):
+        """Return the dataset of the selected rows, in the given order."""
+        return TokenDataset(
+            self.rows.take(selected),
+            None if self.y is None else self.y[selected],
+            None if self.sample_weight is None else self.sample_weight[selected],
+        )
+
     def to(self, device):
-        """Lay the rows where the batches are made of them; return self."""
+        """Move the data to the device that makes the batches; return self."""
         arrays = {
-            "ids": self.ids,
-            "starts": self.offsets[:-1],
-            "lengths": self.lengths,
+            "ids": self.rows.ids,
+            "starts": self.rows.offsets[:-1],
+            "lengths": self.rows.lengths,
             "y": self.y,
             "sample_weight": self.sample_weight,
         }
@@ -61,146 +63,45 @@ class TokenDataset(Dataset):
         }
         return self
 
-    @classmethod
-    def from_rows(cls, X, n_tokens):
-        """Take padded rows; zeros are left out wherever they stand.
+    @property
+    def device(self):
+        """Device that makes the batches."""
+        return self._tensors["ids"].device
 
-        Ids from `n_tokens` on count as unknown, and so does a row without tokens.
-        """
-        X = np.asarray(X)
-        real = X != PADDING
-        lengths = real.sum(axis=1)
-        ids = X[real]
-        ids = np.where(ids < n_tokens, ids, UNKNOWN).astype(np.int32)
-        empty = lengths == 0
-        if empty.any():
-            ids = np.insert(ids, to_offsets(lengths)[:-1][empty], UNKNOWN)
-            lengths = np.maximum(lengths, 1)
-        return cls(ids, to_offsets(lengths))
-
-    def __len__(self):
-        return len(self.offsets) - 1
-
-    def __getitems__(self, rows):
-        """Return the batch of these rows, as skorch wants it: inputs and labels."""
-        rows_on_device = torch.from_numpy(rows).to(self.device)
-        return self._gather(rows_on_device, self.lengths[rows].max())
+    def __getitems__(self, selected):
+        """Return the batch of these rows in skorch's form: inputs and labels."""
+        on_device = torch.from_numpy(selected).to(self.device)
+        return self._gather(on_device, self.rows.lengths[selected].max())
 
     def batches(self, groups):
         """Yield the batch of each group of rows, a list of ndarrays.
 
-        The rows go to the device all at once: to send a GPU something at each step is
-        to wait for it.
+        The row numbers are moved to the device at once: each transfer to a GPU waits
+        for it.
         """
-        all_rows = torch.from_numpy(np.concatenate(groups)).to(self.device)
-        on_device = all_rows.split([len(rows) for rows in groups])
-        for rows, rows_on_device in zip(groups, on_device, strict=True):
-            yield self._gather(rows_on_device, self.lengths[rows].max())
+        everything = torch.from_numpy(np.concatenate(groups)).to(self.device)
+        on_device = everything.split([len(group) for group in groups])
+        for group, selected in zip(groups, on_device, strict=True):
+            yield self._gather(selected, self.rows.lengths[group].max())
 
-    def _gather(self, rows, longest):
+    def _gather(self, selected, longest):
         tensors = self._tensors
-        columns = torch.arange(_round_up(longest), device=rows.device)
-        # Beyond a row's end any place serves: it becomes padding.
-        places = tensors["starts"][rows, None] + columns
-        ids = tensors["ids"][places.clamp_(max=len(self.ids) - 1)]
-        is_padding = columns >= tensors["lengths"][rows, None]
+        columns = torch.arange(_round_up(longest), device=selected.device)
+        # Positions behind the end of a row may point anywhere: they become padding.
+        positions = tensors["starts"][selected, None] + columns
+        ids = tensors["ids"][positions.clamp_(max=len(self.rows.ids) - 1)]
+        is_padding = columns >= tensors["lengths"][selected, None]
         inputs = {"ids": ids.masked_fill_(is_padding, PADDING)}
         if self.sample_weight is not None:
-            inputs["sample_weight"] = tensors["sample_weight"][rows]
-        y = torch.zeros(0) if self.y is None else tensors["y"][rows]
+            inputs["sample_weight"] = tensors["sample_weight"][selected]
+        y = torch.zeros(0) if self.y is None else tensors["y"][selected]
         return inputs, y
-
-    @property
-    def device(self):
-        """Where the batches are made."""
-        return self._tensors["ids"].device
-
-    def take(self, rows):
-        """Return the dataset of these rows, in this order."""
-        lengths = self.lengths[rows]
-        offsets = to_offsets(lengths)
-        shifts = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-        return TokenDataset(
-            self.ids[np.arange(offsets[-1]) + shifts],
-            offsets,
-            None if self.y is None else self.y[rows],
-            None if self.sample_weight is None else self.sample_weight[rows],
-        )
-
-    def fingerprints(self):
-        """Return one number for each row that equal rows share, ndarray of uint64.
-
-        Different rows share one with a probability of 2 ** -64 for each pair.
-        """
-        # Odd multipliers, one for each column, drawn from a fixed stream.
-        stream = np.random.Generator(np.random.PCG64(0))
-        lengths = self.lengths
-        factors = stream.integers(2**63, size=lengths.max(), dtype=np.uint64) * 2 + 1
-        columns = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
-        products = (self.ids.astype(np.uint64) + np.uint64(1)) * factors[columns]
-        return np.add.reduceat(products, self.offsets[:-1])
-
-
-def make_dataset(ids, n_tokens, codes, weights):
-    """Return the rows in an order that does not depend on the given one."""
-    dataset = TokenDataset.from_rows(ids, n_tokens)
-    dataset.y = codes
-    rows = np.arange(len(dataset))
-    if weights is not None:
-        whole = np.all(weights == np.floor(weights))
-        if whole and weights.sum() <= _MAX_REPETITION * len(rows):
-            rows = rows.repeat(weights.astype(int))
-        else:
-            dataset.sample_weight = weights
-            rows = rows[weights > 0]
-    keys = [dataset.y, dataset.fingerprints()]
-    if dataset.sample_weight is not None:
-        keys.insert(0, dataset.sample_weight)
-    return dataset.take(rows[np.lexsort([key[rows] for key in keys])])
-
-
-def hold_out(dataset, fraction, random_state):
-    """Return a training and a validation dataset, split by distinct row in each class.
-
-    The validation dataset is None if there is no row to hold out.
-    """
-    held_out = draw_held_out(dataset, fraction, random_state)
-    if not held_out.any():
-        return dataset, None
-    return [dataset.take(np.flatnonzero(part)) for part in (~held_out, held_out)]
-
-
-def draw_held_out(dataset, fraction, random_state):
-    """Mark this share of the distinct rows of each class.
-
-    Equal rows stay together, and one distinct row of each class trains at least.
-
-    Returns
-    -------
-    held_out : ndarray of bool of shape (n_rows,)
-    """
-    # The same text may have several labels: the rarest of them is the group's.
-    order = np.argsort(np.bincount(dataset.y)[dataset.y], kind="stable")
-    _, first, inverse = np.unique(
-        dataset.fingerprints()[order], return_index=True, return_inverse=True
-    )
-    groups = np.empty_like(inverse)
-    groups[order] = inverse
-    group_codes = dataset.y[order][first]
-    held_out = np.zeros(len(first), dtype=bool)
-    for code in np.unique(group_codes):
-        members = random_state.permutation(np.flatnonzero(group_codes == code))
-        n_held_out = min(int(np.ceil(fraction * len(members))), len(members) - 1)
-        held_out[members[:n_held_out]] = True
-    for code in np.setdiff1d(dataset.y, dataset.y[~held_out[groups]]):
-        held_out[groups[dataset.y == code][0]] = False
-    return held_out[groups]
 
 
 class BucketedBatches:
-    """Batches of rows of similar length, in a new random order for each epoch.
+    """Batches of rows of similar length, in a new random order each epoch.
 
-    The order is drawn from torch's generator, as a DataLoader's is.
+    The order is drawn from torch's generator, as in a DataLoader.
 
     Parameters
     ----------
@@ -221,7 +122,7 @@ class BucketedBatches:
     def _shuffle(self):
         random_state = np.random.default_rng(torch.randint(2**62, ()).item())
         rows = random_state.permutation(len(self.dataset))
-        lengths = self.dataset.lengths
+        lengths = self.dataset.rows.lengths
         pool_size = self.batch_size * _POOL_BATCHES
         batches = []
         for start in range(0, len(rows), pool_size):
@@ -234,59 +135,60 @@ class BucketedBatches:
 
 
 class SortedBatches:
-    """Batches of rows sorted by length, as large as the device takes well.
+    """Batches of rows sorted by length, as large as the device processes well.
 
     Parameters
     ----------
     dataset : TokenDataset
     batch_size : int
-        skorch passes it; here a batch has as many rows as fit.
-    max_tokens : int or None, default=None
-        Most tokens of a row that the net has to find room for.
+        Ignored. skorch passes it, but here a batch has as many rows as fit.
+    max_len : int or None, default=None
+        Maximum number of tokens that the net processes of a row.
     """
 
-    def __init__(self, dataset, batch_size=None, max_tokens=None):
+    def __init__(self, dataset, batch_size=None, max_len=None):
         self.dataset = dataset
-        self.max_tokens = max_tokens
+        self.max_len = max_len
 
     def __iter__(self):
         return self.dataset.batches(self.groups())
 
     def groups(self):
         """Return the rows of each batch, a list of ndarrays."""
-        rows = np.argsort(self.dataset.lengths, kind="stable")
-        lengths = self.dataset.lengths[rows].clip(max=self.max_tokens)
-        most = _PREDICTION_PLACES[self.dataset.device.type]
+        lengths = self.dataset.rows.lengths
+        rows = np.argsort(lengths, kind="stable")
+        lengths = lengths[rows].clip(max=self.max_len)
+        most = _PREDICTION_POSITIONS[self.dataset.device.type]
         groups = []
         while len(rows):
-            # No more rows than places, as each has a token.
-            places = _round_up(lengths[:most]) * np.arange(1, min(most, len(rows)) + 1)
-            n_rows = max(1, int(np.searchsorted(places, most, side="right")))
-            if groups or n_rows < len(rows):  # one group alone stays one
+            # Each row has a token, so there are at most as many rows as positions.
+            sizes = _round_up(lengths[:most]) * np.arange(1, min(most, len(rows)) + 1)
+            n_rows = max(1, int(np.searchsorted(sizes, most, side="right")))
+            if groups or n_rows < len(rows):  # a single group stays whole
                 n_rows = _round_down(n_rows)
             groups.append(rows[:n_rows])
             rows, lengths = rows[n_rows:], lengths[n_rows:]
         return groups
 
 
-def split_batch(inputs, y, max_tokens=None):
-    """Split a training batch into parts that the device takes at once.
+def split_batch(inputs, y, max_len=None):
+    """Split a training batch into parts that fit into the memory budget.
 
     Parameters
     ----------
     inputs : dict of {str: Tensor}
     y : Tensor
-    max_tokens : int or None, default=None
-        Most tokens of a row that the net has to find room for.
+    max_len : int or None, default=None
+        Maximum number of tokens that the net processes of a row.
 
     Returns
     -------
-    parts : list of tuple
-        Of inputs and labels; mostly the batch itself is the only one.
+    parts : list of tuple of (inputs, labels)
+        Usually one part, the batch itself.
     """
     n_rows, length = inputs["ids"].shape
-    length = min(length, max_tokens or length)
-    size = max(1, _TRAINING_PLACES[inputs["ids"].device.type] // length)
+    length = min(length, max_len or length)
+    size = max(1, _TRAINING_POSITIONS[inputs["ids"].device.type] // length)
     return [
         (
             {name: tensor[start : start + size] for name, tensor in inputs.items()},
@@ -297,12 +199,12 @@ def split_batch(inputs, y, max_tokens=None):
 
 
 def _round_down(n_rows):
-    """Return as many rows or up to an eighth less: fewer shapes, see above."""
+    """Return up to an eighth fewer rows, so that there are fewer shapes."""
     multiple = 2 ** max(0, n_rows.bit_length() - 4)
     return n_rows // multiple * multiple
 
 
 def _round_up(lengths):
-    """Return the lengths to pad to: at most an eighth longer."""
+    """Return the lengths to pad to, at most an eighth longer."""
     multiple = np.clip(np.exp2(np.log2(lengths).astype(int) - 3), 1, _LENGTH_MULTIPLE)
     return (np.ceil(lengths / multiple) * multiple).astype(np.int64)

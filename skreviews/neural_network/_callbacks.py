@@ -1,11 +1,10 @@
-"""Callbacks: the rate's schedule, the weights' average, early stopping, and others."""
+"""Callbacks of the net: learning rate, early stopping, frozen embeddings, progress."""
 
-import math
 import sys
 from functools import partial
 
-import numpy as np
 import torch
+from sklearn.base import clone
 from skorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -13,27 +12,21 @@ from skorch.callbacks import (
     PrintLog,
     ProgressBar,
 )
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-# Share of the steps in which the learning rate rises; in the rest it falls to zero.
+# Share of the steps in which the learning rate rises; it falls to zero in the rest.
 _WARM_UP = 0.2
 
 
 def make_schedule(max_epochs, n_batches):
-    """Return the callback that moves the learning rate at each step."""
+    """Return the callback that sets the learning rate at each step."""
+    n_steps = max_epochs * n_batches
+    # At most one epoch: early stopping would take a slow start for the end.
+    n_warm_up = max(1, min(round(_WARM_UP * n_steps), n_batches))
     return LRScheduler(
         policy=torch.optim.lr_scheduler.LambdaLR,
-        lr_lambda=make_rate(max_epochs, n_batches),
+        lr_lambda=partial(_triangle, n_warm_up, n_steps),
         step_every="batch",
     )
-
-
-def make_rate(max_epochs, n_batches):
-    """Return the function of the step that gives the share of the peak rate."""
-    n_steps = max_epochs * n_batches
-    # No longer than an epoch, or early stopping takes the slow start for the end.
-    n_warm_up = max(1, min(round(_WARM_UP * n_steps), n_batches))
-    return partial(_triangle, n_warm_up, n_steps)
 
 
 def _triangle(n_warm_up, n_steps, step):
@@ -43,87 +36,29 @@ def _triangle(n_warm_up, n_steps, step):
     return max(0, n_steps - step) / max(1, n_steps - n_warm_up)
 
 
-class WeightAverage(Callback):
-    """Average the weights over the steps, exponentially.
-
-    The optimizer moves the weights themselves. After the steps of each epoch the module
-    holds their average instead, until the next one: so it is the average that is
-    validated, stopped early and kept. Each call of `fit` or `partial_fit` averages its
-    own steps.
-
-    Parameters
-    ----------
-    decay : float
-        Weight of the average at each step, the rest is that of the present weights. In
-        step `t` it is at most ``(1 + t) / (10 + t)``, so that the average soon forgets
-        the weights before the first step.
-
-    References
-    ----------
-    B. T. Polyak, A. B. Juditsky, "Acceleration of stochastic approximation by
-    averaging", SIAM Journal on Control and Optimization 30(4), 1992.
-    """
-
-    def __init__(self, decay):
-        self.decay = decay
-
-    def on_train_begin(self, net, **kwargs):
-        self.weights_ = [w for w in net.module_.parameters() if w.requires_grad]
-        # Those of the two sets, the weights and their average, that are not in use.
-        self.others_ = [weight.detach().clone() for weight in self.weights_]
-        self.n_steps_ = 0
-        self.is_average_in_use_ = True
-
-    def on_batch_begin(self, net, training, **kwargs):
-        self._use_average(not training)
-
-    def on_batch_end(self, net, training, **kwargs):
-        if training:
-            self.n_steps_ += 1
-            decay = min(self.decay, (1 + self.n_steps_) / (10 + self.n_steps_))
-            get_ema_multi_avg_fn(decay)(self.others_, self.weights_, None)
-
-    def on_epoch_end(self, net, **kwargs):
-        self._use_average(True)
-
-    def on_train_end(self, net, **kwargs):
-        del self.weights_, self.others_
-
-    @torch.no_grad()
-    def _use_average(self, use):
-        if use == self.is_average_in_use_:
-            return
-        in_use = [weight.clone() for weight in self.weights_]
-        torch._foreach_copy_(self.weights_, self.others_)
-        self.others_ = in_use
-        self.is_average_in_use_ = use
-
-
 def make_early_stopping(patience, verbose):
     """Return the callback that stops when the held-out accuracy no longer rises."""
-    # The accuracy, as in scikit-learn's MLPClassifier: the loss rises early, as the
-    # net grows too sure of itself, while the labels still get better.
+    # As in MLPClassifier, the accuracy: the loss rises earlier, when the net becomes
+    # overconfident while its labels still improve.
     return EarlyStopping(
         monitor="valid_accuracy",
         lower_is_better=False,
         patience=patience,
         load_best=True,
-        sink=print if verbose else _be_quiet,
+        sink=print if verbose else _ignore,
     )
 
 
-def _be_quiet(*args, **kwargs):
+def _ignore(*args, **kwargs):
     pass
 
 
-def make_freezer(freeze):
-    """Return the callback that keeps the word vectors: True for ever, int so long."""
-    return _Freezer(math.inf if isinstance(freeze, (bool, np.bool_)) else freeze)
+class EmbeddingFreezer(Callback):
+    """Freeze the word vectors for the first epochs.
 
-
-class _Freezer(Callback):
-    # Not skorch's own Freezer and Unfreezer, which a net that was pickled in the middle
-    # freezes again.
+    Unlike skorch's Freezer and Unfreezer it does not freeze them again when a pickled
+    net trains further.
+    """
 
     def __init__(self, n_epochs):
         self.n_epochs = n_epochs
@@ -137,23 +72,33 @@ class _Freezer(Callback):
 
 
 def make_progress_bars():
-    """Return a list with the bar of each epoch; an empty one where nobody watches.
-
-    A log file would keep every state of the bar.
-    """
+    """Return the bar of each epoch in a list, which is empty without a terminal."""
     return [ProgressBar()] if _is_watched(sys.stderr) else []
 
 
 class EpochLines(PrintLog):
-    """skorch's line for each epoch; where nobody watches, without its colours."""
+    """skorch's line for each epoch, without colours where there is no terminal."""
 
     def format_row(self, row, key, color):
         if not _is_watched(sys.stdout):
-            row = {key: row[key]}  # without `<key>_best`, which brings the colour
+            row = {key: row[key]}  # skorch colours by `<key>_best`
         return super().format_row(row, key, color)
 
 
 def _is_watched(stream):
-    """Tell whether a stream goes to a terminal or a notebook, and not to a file."""
+    """Return whether a stream is a terminal or a notebook."""
     is_terminal = hasattr(stream, "isatty") and stream.isatty()
     return is_terminal or ProgressBar().in_ipynb()
+
+
+def renew(callback):
+    """Return an unfitted copy of a callback, or of a pair of name and callback.
+
+    Parameters are shared: the writer of a TensorBoard callback cannot be copied.
+    """
+    if isinstance(callback, tuple):
+        name, callback = callback
+        return name, renew(callback)
+    if isinstance(callback, Callback):
+        return type(callback)(**callback.get_params(deep=False))
+    return clone(callback, safe=False)

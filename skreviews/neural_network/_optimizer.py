@@ -1,15 +1,17 @@
-"""Adam for big tables of word vectors."""
+"""Adam with lazy updates, and gradient clipping."""
 
 import torch
 
+_MAX_GRADIENT_NORM = 1.0
+
 
 class LazyAdam(torch.optim.Adam):
-    """Adam that leaves the words alone which a batch does not hold.
+    """Adam with lazy updates of the embedding.
 
-    A parameter with a sparse gradient has the rows of that gradient updated, and the
-    moments of these rows, as in `torch.optim.SparseAdam`; the others take Adam's
-    ordinary step. For 200,000 words of 100 numbers that takes a fifth of the time.
-    Weight decay falls on the rows that are updated.
+    Rows of the embedding that are absent from the batch keep their weights and moments,
+    as in `torch.optim.SparseAdam`. Parameters with dense gradients take Adam's ordinary
+    step. With 200,000 words of 100 dimensions a step takes a fifth of the time. Weight
+    decay only acts on the rows that are updated.
 
     References
     ----------
@@ -26,7 +28,7 @@ class LazyAdam(torch.optim.Adam):
             for param in group["params"]:
                 if param.grad is not None and param.grad.is_sparse:
                     self._update_rows(param, group)
-                    param.grad = None  # Adam itself refuses it
+                    param.grad = None  # torch's Adam refuses it
         super().step()
         return loss
 
@@ -52,3 +54,20 @@ class LazyAdam(torch.optim.Adam):
         rate = group["lr"] / (1 - beta1**step)
         scale = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
         param[rows] = param[rows].addcdiv_(mean, scale, value=-rate)
+
+
+def clip_gradients(module):
+    """Scale the gradients to a norm of at most 1, dense and sparse ones together."""
+    gradients = []
+    for parameter in module.parameters():
+        # `torch.nn.utils.clip_grad_norm_` refuses sparse gradients.
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
+            gradients.append(parameter.grad.values())
+        elif parameter.grad is not None:
+            gradients.append(parameter.grad)
+    norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
+    norm = torch.linalg.vector_norm(torch.stack(norms))
+    scale = (_MAX_GRADIENT_NORM / (norm + 1e-6)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(scale)

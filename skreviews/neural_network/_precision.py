@@ -1,4 +1,4 @@
-"""Where bfloat16 works, and where it pays."""
+"""Decide between bfloat16 and float32."""
 
 import math
 import warnings
@@ -7,21 +7,19 @@ from time import perf_counter
 
 import torch
 
-# The trial is part of a usual step. On a Xeon with AMX it took 0.53 of the time of fp32
-# on one thread and 0.79 on two, and 0.93 at most beside other programs; without AMX 1.2
-# at least, so that chance does not decide there. A smaller one, of 32 texts and 64
-# numbers a word, had 0.93 on two threads, where bf16 takes all of a fit on IMDb from
-# 279 s to 183 s.
+# A usual step: a smaller trial is dominated by overhead (see benchmarks/notes). On
+# processors with AMX it takes 0.53 to 0.93 of the time of fp32, without AMX at least
+# 1.2, so that noise does not decide.
 _LENGTH, _N_TEXTS, _EMBEDDING_DIM, _HIDDEN_SIZE = 32, 64, 200, 64
 _REPEATS = 5
 _TOLERANCE = 0.05
 
 
 def find_precision(precision, device, or_fp32=False):
-    """Return the precision of this name, if this device has it."""
+    """Return the precision if the device supports it, else raise or warn."""
     if precision != "bf16" or math.isfinite(_cost_of_bf16(device.type)):
         return precision
-    message = f"precision='bf16' does not run on this machine's {device.type}"
+    message = f"precision='bf16' is not available on this machine's {device.type}"
     if or_fp32:
         warnings.warn(f"{message}: fp32 is used.", UserWarning, stacklevel=3)
         return "fp32"
@@ -29,7 +27,7 @@ def find_precision(precision, device, or_fp32=False):
 
 
 def use_bf16(precision, device, training):
-    """Tell whether to compute in bf16 there, in training or in prediction."""
+    """Return whether to compute in bf16."""
     if precision == "auto":
         return training and _cost_of_bf16(device.type) < 1
     return precision == "bf16"
@@ -37,10 +35,7 @@ def use_bf16(precision, device, training):
 
 @cache
 def _cost_of_bf16(device_type):
-    """Return the time an LSTM takes in bf16, as a share of that in fp32.
-
-    It is infinite where bf16 does not work.
-    """
+    """Return the time of an LSTM step in bf16 over that in fp32; inf if unsupported."""
     if device_type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return 0.5 if native else math.inf
@@ -66,7 +61,7 @@ def _time_bf16():
     except RuntimeError:  # oneDNN: "could not create a primitive descriptor"
         return math.inf
     error = (gradients[True] - gradients[False]).norm() / gradients[False].norm()
-    if not error.item() < _TOLERANCE:  # NaN is not either
+    if not error.item() < _TOLERANCE:  # also if it is NaN
         return math.inf
     return min(seconds[True]) / min(seconds[False])
 

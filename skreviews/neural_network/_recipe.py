@@ -1,127 +1,304 @@
-"""What the classifier chooses by the size of its training data."""
+"""Recipe: all automatic choices of LSTMClassifier, made in one place."""
+
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+import pandas as pd
 
-COOCCURRENCE = "cooccurrence"
-# max_epochs="auto" makes this many steps, in this many epochs at least and at most. The
-# second of a pair is for word vectors that are frozen, and so not learned by heart:
-# held out by film, IMDb had 0.903 with three and 0.906 with five. Of 1,600 long movie
-# reviews the log loss of the LSTM was 0.474 with 12 and 0.450 with 20; of 960 app
-# reviews, free to be learned by heart, that of the mean 0.783 with 12, 0.803 with 20.
-_AUTO_STEPS = 1000
-_FEWEST_EPOCHS = (3, 5)
-_MOST_EPOCHS = (12, 20)
-# Too few to learn anything by heart: 240 app reviews, eight batches, had 0.930 with 12
-# epochs, 0.910 with 20 and 0.981 with 30; 480 had 0.842 with 12, 0.839 with 16 and
-# 0.855 with 20.
-_FEW_STEPS = 240
-# batch_size="auto": small data sets need more steps, not larger ones.
-_FEW_ROWS = 5000
-_AUTO_BATCH_SIZES = (32, 64)
-# From here on the vectors that are learned from the texts stay as they are, and each
-# word is read too few times to be learned by heart. On a fold of the app reviews, with
-# 420,000 words, the log loss of the LSTM was 0.864 so and 0.866 as with fewer words; on
-# one of SST-5, with 130,000, that of the mean of both branches was 1.385 and 1.271.
-# Few long texts are taken for many words, too: from 1,000 reviews of IMDb the LSTM
-# learned nothing with random vectors and adversarial training (accuracy 0.501), 0.793
-# without the latter, and 0.831 with vectors of these texts.
-_MANY_WORDS = 300_000
-_LONG_TEXTS = 100
-# Vectors that are frozen cannot be learned by heart, however long they are: with 200
-# numbers instead of 100 the LSTM of IMDb had 0.899, not 0.895, for a third more time.
-_EMBEDDING_DIMS = (100, 200)
-# As vectors that are frozen cannot be learned by heart, they need to lose less: in each
-# of four folds of the app reviews the log loss of the mean was lower with half as much,
-# by 0.001 to 0.005, while on IMDb (0.213 and 0.215) and on long movie reviews (0.400
-# and 0.396) it hardly moved. TREC, whose vectors are free, had 0.372 and 0.377.
-_EMBEDDING_DROPOUTS = (0.3, 0.15)
-# Of random vectors, and of those that were learned from these texts, which are three
-# times as large: the network can follow a larger move less. With 0.1 the second had a
-# log loss of 1.299 on a fold of SST-5, with 0.05 1.271, with 0.025 1.307.
-_AUTO_ADVERSARIAL = (0.1, 0.05)
-# Weight of the wide branch in the mean. Long texts have few labels for their words if
-# there are few of them: a fifth of the weight was enough for the LSTM with 1,280 long
-# movie reviews (accuracies 0.867 and, with half of it, 0.834), and no worse than half
-# with 500 and 1,500 reviews of IMDb. Elsewhere folds liked 0.4 to 0.6 best.
-_NGRAM_WEIGHTS = (0.5, 0.8)
+COOCCURRENCE, PRETRAINED, RANDOM = "cooccurrence", "pretrained", "random"
+
+# Each range is that of a size, between whose ends a choice moves from its first to its
+# second value; how they were chosen stands in benchmarks/notes/defaults.md.
+# Much text: embeddings that train overfit on less than the first number of words, and
+# on more than the second they need no regularisation.
+_MUCH_TEXT = 150_000, 450_000
+# Long texts, in words: an LSTM learns little from few of them without good embeddings.
+_LONG_TEXTS = 50, 100
+_FEW_LONG_TEXTS = 2_500, 10_000
+_BATCH_SAMPLES = 1_000, 6_000
+_BATCH_SIZES = 32, 64
+_STEPS = 1_000
+_FEWEST_EPOCHS = 3, 5
+_MOST_EPOCHS = 12, 20
+# Data with fewer steps than this in 12 epochs get up to 20 epochs.
+_FEWEST_STEPS = 240
+_EMBEDDING_DIM, _LEARNED_EMBEDDING_DIM = 100, 200
+_EMBEDDING_DROPOUT = 0.3, 0.15
+_WORD_DROPOUT = 0.1
+# PPMI vectors are three times as large as random ones and need half the perturbation.
+_ADVERSARIAL = {COOCCURRENCE: 0.05, PRETRAINED: 0.1, RANDOM: 0.1}
+_NGRAM_WEIGHT = 0.5, 0.8
+_VALIDATION_FRACTION = 0.1
+# From this vocabulary size on, an Adam step over all embeddings takes longer than one
+# over those of the batch (200,000 words: 58 ms against 13 ms).
+_LARGE_VOCABULARY = 50_000
 
 
-def choose_batch_size(batch_size, n_rows):
-    """Return the number of rows in a step."""
-    if batch_size != "auto":
-        return batch_size
-    return _AUTO_BATCH_SIZES[n_rows >= _FEW_ROWS]
+@dataclass(frozen=True)
+class Recipe:
+    """The settings that a fit has used, with the reason for each.
+
+    Attributes
+    ----------
+    n_samples : int
+        Number of distinct training samples; copies made by a resampler do not count.
+    n_words : int
+        Number of words in them; punctuation does not count where the ids carry their
+        words.
+    batch_size : int
+        Number of samples in an optimizer step.
+    max_epochs : int
+        Number of epochs.
+    validation_fraction : float or None
+        Share of the distinct samples that is held out.
+    class_weight : str, dict or None
+        Weights of the classes in the loss.
+    word_vectors : {'cooccurrence', 'pretrained', 'random'}
+        Initial word vectors.
+    embedding_dim : int
+        Dimension of the word vectors.
+    learned_dim : int
+        Number of the dimensions that come from co-occurrences; the others are random.
+    frozen_epochs : int
+        Number of epochs in which the word vectors do not train.
+    embedding_dropout : float
+        Dropout of whole embedding dimensions.
+    word_dropout : float
+        Share of the words that become unknown in training.
+    adversarial : float
+        Norm of the adversarial perturbation, as a share of the embeddings' norm.
+    ngram_weight : float
+        Weight of the n-gram model in the average of the two models' logits.
+    sparse : bool
+        Whether the optimizer only updates the embeddings of the batch.
+    why : dict of str
+        The reason for each setting.
+    """
+
+    n_samples: int
+    n_words: int
+    batch_size: int
+    max_epochs: int
+    validation_fraction: float | None
+    class_weight: str | dict | None
+    word_vectors: str
+    embedding_dim: int
+    learned_dim: int
+    frozen_epochs: int
+    embedding_dropout: float
+    word_dropout: float
+    adversarial: float
+    ngram_weight: float
+    sparse: bool
+    why: dict
+
+    def to_frame(self):
+        """Return the settings.
+
+        Returns
+        -------
+        frame : DataFrame of shape (n_settings, 3)
+            The columns ``name``, ``value`` and ``why``.
+        """
+        names = [field.name for field in fields(self) if field.name != "why"]
+        values = [getattr(self, name) for name in names]
+        whys = [self.why[name] for name in names]
+        values = pd.Series(values, dtype=object)
+        return pd.DataFrame({"name": names, "value": values, "why": whys})
+
+    def to_dict(self):
+        """Return the settings and reasons as a dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings):
+        """Return the recipe of such a dict."""
+        return cls(**settings)
+
+    def __str__(self):
+        return self.to_frame().to_string(index=False, header=False)
 
 
-def choose_max_epochs(max_epochs, n_batches, n_rows, n_words):
-    """Return the number of passes over the rows, at most."""
-    if max_epochs != "auto":
-        return max_epochs
-    n_batches = max(1, n_batches)
-    much = _has_much_text(n_rows, n_words)
-    most = _MOST_EPOCHS[much]
-    if not much:
-        most = np.clip(-(-_FEW_STEPS // n_batches), *_MOST_EPOCHS)
-    return int(np.clip(-(-_AUTO_STEPS // n_batches), _FEWEST_EPOCHS[much], most))
+def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
+    """Choose all settings of a fit from the parameters and the size of the data.
+
+    Every choice is a continuous or finely stepped function of the size, so that 80 % of
+    the samples get almost the recipe of all.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters of the `LSTMClassifier`.
+    n_samples, n_words : int
+        Distinct samples and their words; zeros in a first `partial_fit`, which does
+        not know how many will follow.
+    n_tokens : int
+        Number of token ids.
+    pretrained_dim : int or None, default=None
+        Dimension of the given word vectors, if there are any.
+
+    Returns
+    -------
+    recipe : Recipe
+    """
+    net_params = params["net_params"] or {}
+    given = params | {
+        name: net_params.get(key, "auto")
+        for name, key in {
+            "embedding_dropout": "module__embedding_dropout",
+            "word_dropout": "module__word_dropout",
+            "adversarial": "adversarial",
+            "sparse": "module__sparse",
+        }.items()
+    }
+    mean_length = n_words / max(1, n_samples)
+    is_long = _locate(mean_length, _LONG_TEXTS)
+    # From 0, little text, to 1, much text.
+    amount = max(_locate(n_words, _MUCH_TEXT), is_long)
+    size = f"{n_words:,} words, {mean_length:,.0f} per text"
+    values, why = {}, {}
+
+    def choose(name, value, reason):
+        is_auto = isinstance(given.get(name, "auto"), str) and given[name] == "auto"
+        values[name] = value if is_auto else given[name]
+        why[name] = reason if is_auto else "set by the user"
+        return values[name]
+
+    given |= {"n_samples": "auto", "n_words": "auto"}
+    choose("n_samples", n_samples, "distinct samples")
+    choose("n_words", n_words, "words of the distinct samples")
+    low, high = _BATCH_SIZES
+    multiples = low + (high - low) * _locate(n_samples, _BATCH_SAMPLES)
+    batch_size = choose(
+        "batch_size", 8 * round(multiples / 8), "smaller data need more steps"
+    )
+    n_batches = max(1, -(-n_samples // batch_size))
+    epochs, reason = _choose_epochs(n_batches, amount)
+    max_epochs = choose("max_epochs", epochs, reason)
+    early = params["early_stopping"]
+    choose(
+        "validation_fraction",
+        _VALIDATION_FRACTION if early else None,
+        "for early stopping" if early else "all samples train",
+    )
+    is_mode = params["decision"] == "mode"
+    choose(
+        "class_weight",
+        "sqrt" if is_mode and n_samples else None,
+        "rare classes gain most for the least accuracy"
+        if is_mode
+        else "the median needs unweighted probabilities",
+    )
+
+    given["word_vectors"] = "auto"
+    kind, reason = _choose_kind(params["word_vectors"], n_samples)
+    choose("word_vectors", kind, reason)
+    is_learned = kind == COOCCURRENCE
+    if kind == PRETRAINED:
+        given["embedding_dim"] = "auto"
+    dim = choose(
+        "embedding_dim",
+        {COOCCURRENCE: _LEARNED_EMBEDDING_DIM, PRETRAINED: pretrained_dim}.get(
+            kind, _EMBEDDING_DIM
+        ),
+        f"default of {kind} word vectors"
+        if kind != PRETRAINED
+        else "that of the given",
+    )
+    given["learned_dim"] = "auto"
+    choose(
+        "learned_dim",
+        int(np.ceil(dim * (1 + amount) / 2)) if is_learned else 0,
+        f"half of them for little text, all for much: {size}",
+    )
+    share = amount if is_learned else 0.0
+    freeze = params["freeze_embeddings"]
+    given["frozen_epochs"] = (
+        max_epochs if isinstance(freeze, (bool, np.bool_)) and freeze else freeze
+    )
+    choose(
+        "frozen_epochs",
+        round(share * (max_epochs - 1)),
+        f"all but the last for much text, none for little: {size}",
+    )
+    choose(
+        "embedding_dropout",
+        _interpolate(_EMBEDDING_DROPOUT, share),
+        "frozen embeddings overfit less",
+    )
+    choose("word_dropout", _WORD_DROPOUT, "the unknown word is trained")
+    choose(
+        "adversarial",
+        _interpolate((_ADVERSARIAL[kind], 0.0), amount),
+        f"regularises where there is little text: {size}",
+    )
+    few_and_long = is_long * (1 - _locate(n_samples, _FEW_LONG_TEXTS))
+    choose(
+        "ngram_weight",
+        _interpolate(_NGRAM_WEIGHT, few_and_long),
+        f"more for few long texts: {n_samples:,} samples of {mean_length:,.0f} words",
+    )
+    if params["ngrams"] is None:
+        values["ngram_weight"], why["ngram_weight"] = 0.0, "there is no n-gram model"
+    choose(
+        "sparse",
+        n_tokens > _LARGE_VOCABULARY,
+        f"faster above {_LARGE_VOCABULARY:,} words",
+    )
+    return Recipe(**values, why=why)
 
 
-def choose_word_vectors(word_vectors, pretrained, n_rows):
-    """Return where the word vectors come from; None is a random start."""
-    if word_vectors != "auto":
-        return word_vectors
-    # A first `partial_fit` does not know what will come.
-    return COOCCURRENCE if pretrained is None and n_rows else None
+def measure(rows, words):
+    """Return the number of distinct samples, and the number of words in them.
+
+    Parameters
+    ----------
+    rows : TokenRows
+    words : tuple of str or None
+        The vocabulary. Tokens without a letter or digit are not counted. None counts
+        all tokens.
+    """
+    _, first = np.unique(rows.fingerprints(), return_index=True)
+    if words is None:
+        return len(first), int(rows.lengths[first].sum())
+    is_word = [False, True, *(any(map(str.isalnum, word)) for word in words)]
+    counted = np.array(is_word)[rows.ids]
+    per_row = np.add.reduceat(counted, rows.offsets[:-1], dtype=np.int64)
+    return len(first), int(per_row[first].sum())
 
 
-def choose_embedding_dim(embedding_dim, word_vectors=None):
-    """Return the size of the word vectors that do not bring their own."""
-    if embedding_dim != "auto":
-        return embedding_dim
-    return _EMBEDDING_DIMS[word_vectors == COOCCURRENCE]
+def _choose_epochs(n_batches, amount):
+    fewest = _interpolate(_FEWEST_EPOCHS, amount)
+    most = _interpolate(_MOST_EPOCHS, amount)
+    most = max(most, min(_MOST_EPOCHS[1], _FEWEST_STEPS / n_batches))
+    epochs = int(np.ceil(np.clip(_STEPS / n_batches, fewest, most) - 1e-6))
+    return epochs, (
+        f"{_STEPS:,} steps of {n_batches:,} an epoch, at least {np.ceil(fewest):.0f} "
+        f"and at most {np.ceil(most):.0f} epochs"
+    )
 
 
-def choose_embedding_dropout(embedding_dropout, word_vectors, n_rows, n_words):
-    """Return the share of the channels of the word vectors that are dropped."""
-    if embedding_dropout != "auto":
-        return embedding_dropout
-    return _EMBEDDING_DROPOUTS[_are_fixed(word_vectors, n_rows, n_words)]
+def _choose_kind(word_vectors, n_samples):
+    if isinstance(word_vectors, str) and word_vectors == "auto":
+        if n_samples:
+            return COOCCURRENCE, "learned from the training texts"
+        return RANDOM, "partial_fit does not know all texts"
+    if word_vectors is None:
+        return RANDOM, "set by the user"
+    if isinstance(word_vectors, str):
+        return word_vectors, "set by the user"
+    return PRETRAINED, "set by the user"
 
 
-def choose_learned_dim(embedding_dim, n_rows, n_words):
-    """Return how many numbers of a word vector are learned from the texts."""
-    return embedding_dim if _has_much_text(n_rows, n_words) else -(-embedding_dim // 2)
-
-
-def choose_freeze(freeze_embeddings, word_vectors, max_epochs, n_rows, n_words):
-    """Return for how many epochs the word vectors stay as they start, or True."""
-    if freeze_embeddings != "auto":
-        return freeze_embeddings
-    return max_epochs - 1 if _are_fixed(word_vectors, n_rows, n_words) else 0
-
-
-def choose_adversarial(adversarial, word_vectors, n_rows, n_words):
-    """Return the size of the perturbation in adversarial training."""
-    if adversarial != "auto":
-        return adversarial
-    if _has_much_text(n_rows, n_words):
+def _locate(size, ends):
+    """Return where a size lies between two ends, on a log scale, in [0, 1]."""
+    low, high = ends
+    if size <= 0:
         return 0.0
-    return _AUTO_ADVERSARIAL[word_vectors == COOCCURRENCE]
+    return float(np.clip(np.log(size / low) / np.log(high / low), 0, 1))
 
 
-def choose_ngram_weight(ngram_weight, n_rows, n_words):
-    """Return the weight of the wide branch in the mean of both."""
-    if ngram_weight != "auto":
-        return ngram_weight
-    return _NGRAM_WEIGHTS[n_rows < _FEW_ROWS and _has_long_texts(n_rows, n_words)]
-
-
-def _are_fixed(word_vectors, n_rows, n_words):
-    return word_vectors == COOCCURRENCE and _has_much_text(n_rows, n_words)
-
-
-def _has_much_text(n_rows, n_words):
-    return n_words >= _MANY_WORDS or _has_long_texts(n_rows, n_words)
-
-
-def _has_long_texts(n_rows, n_words):
-    return 0 < n_rows <= n_words / _LONG_TEXTS  # a first `partial_fit` knows no rows
+def _interpolate(values, position):
+    """Return the value at a position in [0, 1], rounded to three digits."""
+    first, second = values
+    return round(first + (second - first) * position, 3)

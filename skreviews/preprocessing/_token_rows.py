@@ -56,6 +56,12 @@ class TokenRows:
         shifts = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return TokenRows(self.ids[np.arange(offsets[-1]) + shifts], offsets)
 
+    def to_padded(self, width):
+        """Return the rows padded with 0, ndarray of int32 of shape (n_rows, width)."""
+        padded = np.full((len(self), width), PADDING, self.ids.dtype)
+        padded[np.arange(width) < self.lengths[:, None]] = self.ids
+        return padded
+
     def fingerprints(self):
         """Return a hash of each row, ndarray of uint64 of shape (n_rows,).
 
