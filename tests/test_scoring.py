@@ -21,8 +21,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-import skreviews.io._csv as csv_room
-import skreviews.io._sources as sources
+import skreviews.io._csv_parser as csv_room
+import skreviews.io._source as sources
 from skreviews import (
     iter_scores,
     make_review_pipeline,
