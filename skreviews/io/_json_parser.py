@@ -30,7 +30,7 @@ class JsonParser:
         is_complete = names and set(columns) <= set(names)
         if not is_last and not is_complete and len(buffer) < MAX_ROW_BYTES:
             return None
-        if lines and not any(record for record, _ in lines):
+        if lines and all(record is None for record, _ in lines):
             raise pa.ArrowInvalid(f"no line is a JSON object; the first: {lines[0][1]}")
         self.names = names
         return 0
