@@ -117,11 +117,10 @@ class Scorer:
             for name, weight in classifier.net_.module_.state_dict().items()
         }
         if ngrams is not None:
-            arrays |= vars(ngrams)
-        for name, array in sorted(arrays.items()):
-            if isinstance(array, np.ndarray) and array.dtype != object:
-                digest.update(name.encode())
-                digest.update(np.ascontiguousarray(array))
+            arrays |= {"weights": ngrams.weights_, "intercept": ngrams.intercept_}
+        for name, array in arrays.items():
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
 
     def _score_parts(self, texts, rows, codes, probabilities, errors):
