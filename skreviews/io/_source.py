@@ -59,12 +59,13 @@ class Source:
     """
 
     def __init__(self, source, names, file_format=None, n_checked=1):
-        self.name = "standard input" if source == STANDARD_STREAM else Path(source).name
+        is_stream = source == STANDARD_STREAM
+        self.name = "standard input" if is_stream else Path(source).name
         self.names = names
         self.n_checked = n_checked
         self.done = 0
         self.types = [pa.string() for _ in names]
-        if source == STANDARD_STREAM:
+        if is_stream:
             self.files, self.format = [], file_format or "csv"
             if self.format == "parquet":
                 raise ValueError(
