@@ -51,7 +51,7 @@ def write_reviews(path, n_rows):
 def report_memory(model, source, target):
     """Return what is held with the model loaded, and the peak of scoring."""
     from skreviews import score_file
-    from skreviews.neural_network._runtime import return_freed_memory
+    from skreviews.io._freed_memory import return_freed_memory
 
     pipe = load_warm(model)
     return_freed_memory()  # or chance says how much of it the model seems to hold

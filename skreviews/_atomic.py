@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Write files atomically: a name never stands for an incomplete file."""
 
 import os
 import tempfile
@@ -6,46 +6,50 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_whole(path, write):
-    """Write a file under another name first, so that no half one is left.
-
-    When it has its own it is on the disk.
+def write_whole(path, write, temporary=None):
+    """Write a file atomically and flush it to the disk.
 
     Parameters
     ----------
     path : Path
-        Where the file goes; one that is there already is replaced at the end.
+        The file. An existing one is replaced at the end.
     write : callable
-        Takes the name of a file and fills it.
+        Called with the name of a temporary file, which it fills.
+    temporary : Path or None, default=None
+        The temporary file, in a folder of the same disk. A fixed name lets the next
+        run overwrite what a killed process left. None takes a new name beside `path`.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix="".join(path.suffixes))
-    os.close(handle)
-    umask = os.umask(0)
-    os.umask(umask)
+    if temporary is None:
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, suffix="".join(path.suffixes)
+        )
+        os.close(handle)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives access to the owner only
     try:
-        write(name)
-        os.chmod(name, 0o666 & ~umask)  # a temporary file is its owner's alone
-        rename_for_good(name, path)
+        write(temporary)
+        rename_for_good(temporary, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(name)
+            os.unlink(temporary)
         raise
 
 
 def rename_for_good(name, path):
-    """Give a file or a folder its name when what it holds is on the disk.
+    """Rename a file or a folder after flushing the file to the disk.
 
-    After a loss of power either the old one is there or the whole new one.
+    After a power failure `path` is either the previous file or the complete new one.
 
     Parameters
     ----------
     name : str or Path
-        What it is called now, in any folder of the same disk.
+        The current name, on the same disk as `path`.
     path : Path
-        What it is to be called; a file that is there already is replaced.
+        The new name. An existing file is replaced.
     """
     if os.path.isfile(name):
-        with open(name, "r+b") as file:  # Windows flushes no file that is read only
+        with open(name, "r+b") as file:  # Windows cannot flush a read-only file
             os.fsync(file.fileno())
     os.replace(name, path)
     if os.name == "posix":
@@ -57,13 +61,13 @@ def rename_for_good(name, path):
 
 
 def check_folder(path):
-    """Raise if the folder of a file is not there."""
+    """Raise if the folder of a file does not exist."""
     if not path.parent.is_dir():
-        raise ValueError(f"the folder {path.parent} is not there; make it first.")
+        raise ValueError(f"the folder {path.parent} does not exist; create it first.")
 
 
 def save_page(path, page):
-    """Write HTML; a lone surrogate in a text becomes its number."""
+    """Write HTML; a lone surrogate in a text becomes a character reference."""
     path = Path(path)
     check_folder(path)
     page = page.encode("utf-8", "xmlcharrefreplace")

@@ -136,16 +136,19 @@ def test_score_keeps_every_row_and_column(exported, tmp_path, capsys):
     ("args", "message"),
     [
         (["train", "nowhere.csv"], "nowhere.csv"),
-        (["train", "reviews.txt"], "cannot tell the format of reviews.txt"),
+        (["train", __file__], "cannot infer the format of test_cli.py"),
         (["train", "{folder}/reviews.csv", "--text", "contnt"], "'content'"),
-        (["train", "--output", "{folder}/no/m.joblib"], "the folder .*no is not"),
+        (
+            ["train", "--output", "{folder}/no/m.joblib"],
+            "the folder .*no does not exist",
+        ),
         (["train", "--device", "tpu"], "device='tpu' is unknown"),
         (["train", "--validation-fraction", "2"], "=2.0 is not between 0 and 1"),
         (["evaluate", "nothing.joblib", "{folder}/reviews.csv"], "is not there"),
         (
             ["evaluate", "{folder}/m.joblib", "{folder}/reviews.csv"]
             + ["--html", "{folder}/no/r.html"],
-            "the folder .*no is not",
+            "the folder .*no does not exist",
         ),
         (
             ["score", "nothing.joblib", "{folder}/reviews.csv", "-o", "x.csv"],
@@ -219,7 +222,7 @@ def test_a_scored_file_is_not_scored_over(exported, tmp_path, capsys):
     args = (exported / "m.joblib", exported / "reviews.csv", "-o", once)
     assert _run("score", *args) == 0
     assert _run("score", *args) == 2
-    assert "is there already, and is not overwritten" in capsys.readouterr().err
+    assert "already exists and is not overwritten" in capsys.readouterr().err
     args = (exported / "m.joblib", once, "-o", twice, "--columns", "prediction")
     assert _run("score", *args) == 2
     assert "has the column 'prediction', which is also" in capsys.readouterr().err

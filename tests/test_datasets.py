@@ -1,9 +1,8 @@
-"""Reviews that are bundled, generated, downloaded and read from files."""
+"""Datasets that are bundled, generated, downloaded or read from files."""
 
 import gzip
 import hashlib
 import io
-import os
 import re
 import tarfile
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -29,16 +29,16 @@ from skreviews.datasets import (
     load_app_reviews,
     make_reviews,
 )
-from skreviews.io import read_reviews
+from skreviews.io import _source, read_reviews
 
-SUFFIXES = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".parquet"]
+SUFFIXES = [".csv", ".csv.gz", ".csv.zst", ".tsv.gz", ".jsonl", ".jsonl.gz", ".parquet"]
 
 
 def linear_model():
     return make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000))
 
 
-def test_every_public_name_is_found_at_the_top_of_the_package():
+def test_public_names_are_exported_by_the_package():
     for name in skreviews.datasets.__all__:
         assert getattr(skreviews, name) is getattr(skreviews.datasets, name)
 
@@ -56,7 +56,7 @@ def app_words(app_reviews):
     return [re.findall(r"[^\W\d_]+", text.lower()) for text in app_reviews.data]
 
 
-def test_app_reviews_have_the_columns_of_a_store(app_reviews):
+def test_app_reviews_have_the_columns_of_a_store_export(app_reviews):
     frame = app_reviews.frame
     columns = ["reviewId", "content", "score", "thumbsUpCount", "at"]
     assert frame.columns.tolist() == columns
@@ -68,7 +68,7 @@ def test_app_reviews_have_the_columns_of_a_store(app_reviews):
     assert pd.api.types.is_datetime64_dtype(frame["at"])
 
 
-def test_app_reviews_are_a_bunch_like_those_of_sklearn(app_reviews):
+def test_app_reviews_are_a_bunch(app_reviews):
     pd.testing.assert_series_equal(app_reviews.data, app_reviews.frame["content"])
     pd.testing.assert_series_equal(app_reviews.target, app_reviews.frame["score"])
     assert app_reviews.target_names == [1, 2, 3, 4, 5]
@@ -76,7 +76,7 @@ def test_app_reviews_are_a_bunch_like_those_of_sklearn(app_reviews):
     assert Path(app_reviews.filename).is_file()
 
 
-def test_app_reviews_come_as_arrays(app_reviews):
+def test_app_reviews_as_arrays(app_reviews):
     bunch = load_app_reviews(as_frame=False)
     assert bunch.frame is None
     assert isinstance(bunch.data, np.ndarray) and bunch.data.dtype == object
@@ -86,14 +86,14 @@ def test_app_reviews_come_as_arrays(app_reviews):
 
 
 @pytest.mark.parametrize("as_frame", [True, False])
-def test_app_reviews_come_as_a_pair(as_frame):
+def test_app_reviews_as_a_pair(as_frame):
     bunch = load_app_reviews(as_frame=as_frame)
     X, y = load_app_reviews(return_X_y=True, as_frame=as_frame)
     assert type(X) is type(bunch.data) and type(y) is type(bunch.target)
     assert (X == bunch.data).all() and (y == bunch.target).all()
 
 
-def test_ratings_of_app_reviews_have_the_shape_of_a_j(app_reviews):
+def test_ratings_of_app_reviews_are_distributed_like_those_of_a_store(app_reviews):
     share = app_reviews.target.value_counts(normalize=True)
     assert set(share.index) == {1, 2, 3, 4, 5}
     assert share[5] > share[1] > share[[2, 3, 4]].max()
@@ -107,7 +107,7 @@ def test_app_reviews_are_varied(app_reviews, app_words):
     assert len(set().union(*app_words)) >= 2500
 
 
-def test_app_reviews_are_not_filled_into_templates(app_words):
+def test_app_reviews_are_not_made_from_templates(app_words):
     runs = [{tuple(row[i : i + 6]) for i in range(len(row) - 5)} for row in app_words]
     n_rows = Counter(run for row in runs for run in row)
     shares_a_run = [any(n_rows[run] > 1 for run in row) for row in runs]
@@ -123,13 +123,11 @@ def test_app_reviews_are_not_filled_into_templates(app_words):
         pytest.param(r"\n", 1, id="line break"),
     ],
 )
-def test_app_reviews_hold_what_a_cleaner_has_to_deal_with(
-    app_reviews, pattern, at_least
-):
+def test_app_reviews_contain_what_a_cleaner_handles(app_reviews, pattern, at_least):
     assert app_reviews.data.str.contains(pattern).sum() >= at_least
 
 
-def test_app_reviews_are_neither_too_easy_nor_noise(app_reviews):
+def test_app_reviews_are_learnable_but_not_trivial(app_reviews):
     scores = cross_val_score(linear_model(), app_reviews.data, app_reviews.target)
     assert 0.50 <= scores.mean() <= 0.80
 
@@ -145,7 +143,7 @@ def test_make_reviews_returns_texts_and_ratings():
     assert len(set(X)) > 490
 
 
-def test_make_reviews_repeats_itself_for_the_same_random_state():
+def test_make_reviews_is_reproducible():
     X, y = make_reviews(2000, random_state=7)
     again = make_reviews(2000, random_state=np.random.RandomState(7))
     assert X.tolist() == again[0].tolist() and y.tolist() == again[1].tolist()
@@ -153,14 +151,14 @@ def test_make_reviews_repeats_itself_for_the_same_random_state():
     assert X.tolist() != other[0].tolist()
 
 
-def test_make_reviews_leaves_the_global_random_state_alone():
+def test_make_reviews_does_not_change_the_global_random_state():
     before = np.random.get_state()[1].copy()
     make_reviews(10, random_state=0)
     assert (np.random.get_state()[1] == before).all()
 
 
-def test_make_reviews_scales():
-    X, y = make_reviews(250_000, random_state=0)
+def test_many_reviews_have_the_documented_statistics():
+    X, y = make_reviews(101_000, random_state=0)  # more than one block
     lengths = np.array([len(text.split()) for text in X])
     assert lengths.min() >= 3
     assert 8 <= np.median(lengths) <= 12
@@ -177,13 +175,13 @@ def test_make_reviews_follows_the_class_weights(class_weights):
     assert np.mean(y == 4) == pytest.approx(0.75, abs=0.02)
 
 
-def test_make_reviews_can_be_learned_but_not_perfectly():
+def test_made_reviews_are_learnable_but_not_trivial():
     X, y = make_reviews(4000, random_state=0)
     scores = cross_val_score(linear_model(), X, y, cv=3)
     assert 0.70 <= scores.mean() <= 0.85
 
 
-def test_neighbouring_ratings_of_make_reviews_are_confused_most():
+def test_neighbouring_ratings_of_made_reviews_are_confused_most():
     X, y = make_reviews(4000, class_weights=np.ones(5), random_state=0)
     confusion = confusion_matrix(y, cross_val_predict(linear_model(), X, y, cv=3))
     for star, row in enumerate(confusion):
@@ -203,13 +201,13 @@ def test_neighbouring_ratings_of_make_reviews_are_confused_most():
         ("balanced", "class_weights"),
     ],
 )
-def test_make_reviews_refuses_weights_that_make_no_sense(class_weights, message):
+def test_make_reviews_rejects_invalid_weights(class_weights, message):
     with pytest.raises(ValueError, match=message):
         make_reviews(10, class_weights=class_weights)
 
 
 @pytest.mark.parametrize("n_samples", [0, -1, 2.5])
-def test_make_reviews_refuses_a_senseless_number_of_samples(n_samples):
+def test_make_reviews_rejects_an_invalid_number_of_samples(n_samples):
     with pytest.raises(ValueError, match="n_samples"):
         make_reviews(n_samples)
 
@@ -218,15 +216,24 @@ def test_make_reviews_refuses_a_senseless_number_of_samples(n_samples):
 
 
 def write(frame, path):
-    """Write the frame in the format that the name of the path says."""
+    """Write a frame in the format of the file name."""
     if ".jsonl" in path.suffixes:
         frame.to_json(path, orient="records", lines=True, force_ascii=False)
     elif ".parquet" in path.suffixes:
         frame.to_parquet(path)
     else:
         sep = "\t" if ".tsv" in path.suffixes else ","
-        frame.to_csv(path, index=False, sep=sep)
+        compress(path, frame.to_csv(index=False, sep=sep).encode())
     return path
+
+
+def compress(path, data):
+    """Write bytes with the compression of the file name."""
+    if path.suffix == ".gz":
+        data = gzip.compress(data)
+    elif path.suffix == ".zst":
+        data = pa.compress(data, codec="zstd", asbytes=True)
+    path.write_bytes(data)
 
 
 def write_text(text, path, encoding="utf-8"):
@@ -235,7 +242,7 @@ def write_text(text, path, encoding="utf-8"):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_returns_texts_and_ratings_of_every_format(suffix, tmp_path):
+def test_all_formats_give_the_same_texts_and_ratings(suffix, tmp_path):
     frame = pd.DataFrame(
         {
             "at": ["2024-01-01", "2024-01-02", None],
@@ -253,7 +260,7 @@ def test_read_reviews_returns_texts_and_ratings_of_every_format(suffix, tmp_path
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_keeps_newlines_inside_a_review(suffix, tmp_path):
+def test_line_breaks_inside_a_review_are_kept(suffix, tmp_path):
     text = "first\nsecond\n\nlast\n"
     frame = pd.DataFrame({"content": [text] * 3, "score": [1, 2, 3]})
     X, _ = read_reviews(write(frame, tmp_path / f"reviews{suffix}"))
@@ -261,7 +268,7 @@ def test_read_reviews_keeps_newlines_inside_a_review(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_takes_other_columns(suffix, tmp_path):
+def test_columns_may_have_other_names(suffix, tmp_path):
     frame = pd.DataFrame({"Review Text": ["ok", "free!!"], "kind": ["ham", "spam"]})
     path = write(frame, tmp_path / f"sms{suffix}")
     X, y = read_reviews(path, text="Review Text", target="kind")
@@ -270,7 +277,7 @@ def test_read_reviews_takes_other_columns(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_drops_rows_and_says_how_many_and_why(suffix, tmp_path):
+def test_dropped_rows_are_counted_by_reason(suffix, tmp_path):
     frame = pd.DataFrame(
         {
             "content": ["a", None, "c", " \n", "", "f", None],
@@ -289,14 +296,14 @@ def test_read_reviews_drops_rows_and_says_how_many_and_why(suffix, tmp_path):
     assert [warning.filename for warning in record] == [__file__]
 
 
-def test_read_reviews_names_only_the_reasons_that_occur(tmp_path):
+def test_only_reasons_that_occur_are_named(tmp_path):
     path = write_text("content,score\na,1\nb,\n", tmp_path / "reviews.csv")
     with pytest.warns(UserWarning, match="of 2 rows: 1 without a label\\.$"):
         read_reviews(path)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_never_takes_a_text_for_something_else(suffix, tmp_path):
+def test_texts_are_never_parsed_as_other_types(suffix, tmp_path):
     texts = ["007", "NA", "1.0", "null", "2024-01-01", "True", " spaced "]
     frame = pd.DataFrame({"content": texts, "score": 5})
     X, _ = read_reviews(write(frame, tmp_path / f"reviews{suffix}"))
@@ -304,7 +311,7 @@ def test_read_reviews_never_takes_a_text_for_something_else(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("sign", ["", " ", "NA", "NaN", "null", "#N/A"])
-def test_read_reviews_knows_the_usual_signs_of_a_missing_label(sign, tmp_path):
+def test_usual_signs_of_a_missing_label_are_known(sign, tmp_path):
     path = write_text(f"content,score\na,{sign}\nb,5\n", tmp_path / "reviews.csv")
     with pytest.warns(UserWarning, match="1 without a label"):
         _, y = read_reviews(path)
@@ -325,7 +332,7 @@ def test_read_reviews_knows_the_usual_signs_of_a_missing_label(sign, tmp_path):
     ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_read_reviews_turns_labels_into_numbers_only_if_they_are_whole(
+def test_labels_become_integers_only_if_all_are_whole_numbers(
     labels, expected, suffix, tmp_path
 ):
     frame = pd.DataFrame({"content": ["a", "b"], "score": labels})
@@ -345,7 +352,7 @@ def test_read_reviews_turns_labels_into_numbers_only_if_they_are_whole(
         (pd.Categorical([5, 1]), [5, 1]),
     ],
 )
-def test_read_reviews_respects_the_types_of_parquet(labels, expected, tmp_path):
+def test_labels_of_parquet_keep_their_type(labels, expected, tmp_path):
     frame = pd.DataFrame({"content": pd.Categorical(["a", "b"]), "score": labels})
     X, y = read_reviews(write(frame, tmp_path / "reviews.parquet"))
     assert X.tolist() == ["a", "b"]
@@ -353,14 +360,14 @@ def test_read_reviews_respects_the_types_of_parquet(labels, expected, tmp_path):
     assert type(y.tolist()[0]) is type(expected[0])
 
 
-def test_read_reviews_takes_numbers_beside_strings_in_json(tmp_path):
+def test_json_may_mix_numbers_and_strings(tmp_path):
     lines = '{"content": 7, "score": 5}\n\n{"content": "b", "score": "1"}\n'
     X, y = read_reviews(write_text(lines, tmp_path / "reviews.jsonl"))
     assert X.tolist() == ["7", "b"]
     assert y.tolist() == [5, 1] and y.dtype == np.int64
 
 
-def test_read_reviews_says_which_labels_keep_the_others_from_being_numbers(tmp_path):
+def test_labels_that_are_not_whole_numbers_are_named(tmp_path):
     path = write_text("content,score\na,5\n,1\nc,2.1.0\n", tmp_path / "reviews.csv")
     message = "1 of 2 labels are not whole numbers, such as '2.1.0' in row 2"
     with (
@@ -372,26 +379,26 @@ def test_read_reviews_says_which_labels_keep_the_others_from_being_numbers(tmp_p
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_read_reviews_reads_a_csv_with_a_byte_order_mark(encoding, tmp_path):
+def test_byte_order_mark_of_a_csv(encoding, tmp_path):
     text = 'content,score\n"é 😀",5\n'
     X, y = read_reviews(write_text(text, tmp_path / "reviews.csv", encoding))
     assert (X.name, X.tolist(), y.tolist()) == ("content", ["é 😀"], [5])
 
 
-def test_read_reviews_reads_json_with_a_byte_order_mark(tmp_path):
+def test_byte_order_mark_of_json(tmp_path):
     line = '{"content": "é", "score": 5}\n'
     X, y = read_reviews(write_text(line, tmp_path / "reviews.jsonl", "utf-8-sig"))
     assert (X.tolist(), y.tolist()) == (["é"], [5])
 
 
-def test_read_reviews_takes_a_str_and_any_case_of_the_suffix(tmp_path):
+def test_path_may_be_a_str_with_a_suffix_in_upper_case(tmp_path):
     path = write_text("content,score\na,1\n", tmp_path / "REVIEWS.CSV")
     X, _ = read_reviews(str(path))
     assert X.tolist() == ["a"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_lists_the_columns_if_one_is_unknown(suffix, tmp_path):
+def test_unknown_column_is_an_error_that_lists_the_columns(suffix, tmp_path):
     frame = pd.DataFrame({"content": ["a"], "score": [1]})
     path = write(frame, tmp_path / f"reviews{suffix}")
     message = (
@@ -404,20 +411,20 @@ def test_read_reviews_lists_the_columns_if_one_is_unknown(suffix, tmp_path):
         read_reviews(path, target="xyz")
 
 
-def test_read_reviews_refuses_one_column_for_both(tmp_path):
+def test_text_and_target_must_differ(tmp_path):
     path = write_text("content,score\na,1\n", tmp_path / "reviews.csv")
     with pytest.raises(ValueError, match="text and target are the same column"):
         read_reviews(path, target="content")
 
 
-def test_read_reviews_refuses_a_column_that_stands_twice(tmp_path):
+def test_column_must_be_unique(tmp_path):
     path = write_text("content,score,score\na,1,2\n", tmp_path / "reviews.csv")
     with pytest.raises(ValueError, match="more than one column 'score'"):
         read_reviews(path)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_says_that_no_row_is_complete(suffix, tmp_path):
+def test_file_without_complete_rows_is_an_error(suffix, tmp_path):
     frame = pd.DataFrame({"content": ["a", None], "score": [None, 1]})
     path = write(frame, tmp_path / f"reviews{suffix}")
     with pytest.raises(ValueError, match=r"reviews\..*: none of its 2 rows has"):
@@ -425,15 +432,15 @@ def test_read_reviews_says_that_no_row_is_complete(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_says_which_file_is_not_there(suffix, tmp_path):
+def test_absent_file_is_an_error(suffix, tmp_path):
     with pytest.raises(FileNotFoundError, match=f"nothing{suffix}"):
         read_reviews(tmp_path / f"nothing{suffix}")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_read_reviews_says_which_file_is_empty(suffix, tmp_path):
+def test_empty_file_is_an_error(suffix, tmp_path):
     path = tmp_path / f"reviews{suffix}"
-    path.write_bytes(gzip.compress(b"") if path.suffix == ".gz" else b"")
+    compress(path, b"")
     with pytest.raises(ValueError, match=rf"reviews{re.escape(suffix)}\b"):
         read_reviews(path)
 
@@ -441,44 +448,68 @@ def test_read_reviews_says_which_file_is_empty(suffix, tmp_path):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("a.csv", b"content,score\na,1\nb,c,2\n", "a.csv: .*Row #3: Expected 2 col"),
-        ("a.csv", b'content,score\na,1\n"b,2\nc,3\n', "a.csv: .*Row #3"),
-        ("a.csv", b"content,score\na,1\n\xe9,1\n", "a.csv: .*Row #3: .*UTF8"),
-        ("a.csv.gz", b"content,score\na,1\n", "a.csv.gz: Not a gzipped file"),
+        ("a.csv", b"content,score\na,1\nb,c,2\n", "a.csv: row 1 .* is 3 .* has 2"),
+        ("a.csv", b'content,score\na,1\n"b,2\nc,3\n', "a.csv: row 1 .*not closed"),
+        ("a.csv", b'content,"score\na,1\n', "a.csv: the header: a quote"),
+        ("a.csv", b"content,score\na,1\n\xe9,1\n", "a.csv: row 1 .*text .*UTF-8"),
+        ("a.csv", b"content,score\na,1\nb,\xe9\n", "a.csv: row 1 .*'score' .*UTF-8"),
+        ("a.csv.gz", b"content,score\na,1\n", "a.csv.gz: .*incorrect header"),
         ("a.csv.gz", gzip.compress(b"content,score\na,1\n")[:-9], "a.csv.gz: "),
-        ("a.jsonl", b'{"content": "a", "score": 1}\n{"cont', "a.jsonl: line 2: "),
-        ("a.jsonl", b'{"content": "\xe9", "score": 1}\n', "a.jsonl: line 1: .*utf-8"),
-        ("a.jsonl", b"[1, 2]\n", "a.jsonl: line 1: "),
-        ("a.jsonl", b'{"content": "\\ud83d", "score": 1}', "a.jsonl: .*surrogates"),
-        ("a.jsonl", b'{"content": {"b": 1}, "score": 1}', "a.jsonl: .*struct"),
+        ("a.jsonl", b'{"content": "a", "score": 1}\n{"cont', "a.jsonl: row 1 "),
+        ("a.jsonl", b'{"content": "\xe9", "score": 1}\n', "a.jsonl: .*first: .*utf-8"),
+        ("a.jsonl", b"[1, 2]\n", "a.jsonl: .*first: .*list"),
+        ("a.jsonl", b'{"content": "\\ud83d", "score": 1}', "a.jsonl: row 0 .*UTF-8"),
+        ("a.jsonl", b'{"content": {"b": 1}, "score": 1}', "a.jsonl: row 0 .*object"),
         ("a.parquet", b"content,score\na,1\n", "a.parquet: "),
     ],
 )
-def test_read_reviews_says_where_a_file_is_broken(name, content, message, tmp_path):
+def test_broken_content_is_an_error_with_its_position(name, content, message, tmp_path):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"cannot read {message}"):
         read_reviews(path)
 
 
-def test_read_reviews_lists_the_formats_it_knows(tmp_path):
+def test_unknown_format_is_an_error_that_lists_the_formats(tmp_path):
     path = write_text("content,score\na,1\n", tmp_path / "reviews.xlsx")
-    with pytest.raises(ValueError, match=re.escape(", ".join(SUFFIXES))):
+    with pytest.raises(ValueError, match=r"\.csv, \.tsv, \.jsonl .* or \.parquet"):
         read_reviews(path)
 
 
-def test_read_reviews_copes_with_a_broken_export_of_a_store():
-    if "SKREVIEWS_DATA" not in os.environ:
-        pytest.skip("SKREVIEWS_DATA does not name the folder of the real data")
-    path = Path(os.environ["SKREVIEWS_DATA"], "messy_reviews.csv")
+def test_messy_export_of_a_store_is_read(data_folder):
     with (
         pytest.warns(UserWarning, match=r"dropped 7,395 of 26,591 rows: 31 without a"),
         pytest.warns(UserWarning, match=r"14 of 19,196 labels are not whole numbers"),
     ):
-        X, y = read_reviews(path)
+        X, y = read_reviews(data_folder / "messy_reviews.csv")
     assert len(X) == len(y) == 19_196
     assert not X.str.strip().eq("").any()
     assert y.value_counts()["5"] == 8987
+
+
+def test_folders_and_patterns_are_read_in_the_order_of_their_names(tmp_path):
+    for day in (2, 1):
+        frame = pd.DataFrame({"content": [f"day {day}"] * 2, "score": day})
+        write(frame, tmp_path / f"{day}.parquet")
+        write(frame, tmp_path / f"{day}.csv")
+    for path in (tmp_path, tmp_path / "*.csv"):
+        X, y = read_reviews(path)
+        assert X.to_dict() == {0: "day 1", 1: "day 1", 2: "day 2", 3: "day 2"}
+        assert y.tolist() == [1, 1, 2, 2]
+
+
+def test_json_column_may_begin_after_the_first_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(_source, "_BLOCK_BYTES", 20)
+    lines = '{"content": "no label"}\n' * 9 + '{"content": "a", "score": 5}\n'
+    with pytest.warns(UserWarning, match="dropped 9 of 10 rows: 9 without a label"):
+        _, y = read_reviews(write_text(lines, tmp_path / "reviews.jsonl"))
+    assert y.to_dict() == {9: 5}
+
+
+def test_texts_of_parquet_must_be_strings(tmp_path):
+    path = write(pd.DataFrame({"content": [1], "score": [2]}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="'content' of a.parquet is int64, not text"):
+        read_reviews(path)
 
 
 # fetch_imdb
@@ -526,7 +557,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def serve(tmp_path, monkeypatch):
-    """Serve an archive from the loopback in place of Stanford's; return its path."""
+    """Function that serves an archive on this machine and returns its path."""
     folder = tmp_path / "www"
     folder.mkdir()
     handler = partial(QuietHandler, directory=folder)
@@ -558,7 +589,7 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_fetch_imdb_returns_a_bunch_like_those_of_sklearn(serve, home):
+def test_fetch_imdb_returns_a_bunch(serve, home):
     serve(make_archive())
     bunch = fetch_imdb(data_home=home)
     assert bunch.data.tolist() == TRAIN_TEXTS
@@ -597,23 +628,21 @@ def test_fetch_imdb_downloads_once_and_leaves_only_its_cache(serve, home):
     pd.testing.assert_frame_equal(first.frame, again.frame)
 
 
-def test_fetch_imdb_keeps_its_cache_in_the_data_home_of_sklearn(
-    serve, home, monkeypatch
-):
+def test_fetch_imdb_uses_the_data_home_of_sklearn(serve, home, monkeypatch):
     serve(make_archive())
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(home))
     fetch_imdb()
     assert names_in(home) == ["aclImdb_v1.parquet"]
 
 
-def test_fetch_imdb_takes_an_archive_that_was_put_there_by_hand(serve, home):
+def test_fetch_imdb_uses_an_archive_in_the_data_home(serve, home):
     archive = serve(make_archive())
     home.mkdir()
     archive.rename(home / archive.name)
     assert fetch_imdb(data_home=home).data.tolist() == TRAIN_TEXTS
 
 
-def test_fetch_imdb_does_not_download_unasked(serve, home):
+def test_fetch_imdb_without_download(serve, home):
     serve(make_archive())
     with pytest.raises(OSError, match="IMDb dataset not found"):
         fetch_imdb(data_home=home, download_if_missing=False)
@@ -623,7 +652,7 @@ def test_fetch_imdb_does_not_download_unasked(serve, home):
 def test_fetch_imdb_replaces_a_broken_cache(serve, home):
     serve(make_archive())
     home.mkdir()
-    (home / "aclImdb_v1.parquet").write_bytes(b"half a file")
+    (home / "aclImdb_v1.parquet").write_bytes(b"incomplete file")
     with pytest.warns(UserWarning, match="Ignoring the broken cache"):
         bunch = fetch_imdb(data_home=home)
     assert bunch.data.tolist() == TRAIN_TEXTS
@@ -631,7 +660,7 @@ def test_fetch_imdb_replaces_a_broken_cache(serve, home):
         fetch_imdb(data_home=home)
 
 
-def test_fetch_imdb_refuses_an_archive_with_another_checksum(serve, home):
+def test_fetch_imdb_rejects_a_wrong_checksum(serve, home):
     archive = serve(make_archive())
     archive.write_bytes(archive.read_bytes() + b"\0")
     with pytest.raises(OSError, match="SHA256 checksum"):
@@ -639,7 +668,7 @@ def test_fetch_imdb_refuses_an_archive_with_another_checksum(serve, home):
     assert names_in(home) == []
 
 
-def test_fetch_imdb_tries_again_and_then_says_what_went_wrong(serve, home):
+def test_fetch_imdb_retries_before_it_fails(serve, home):
     serve(make_archive()).unlink()
     with (
         pytest.warns(UserWarning, match="Retry downloading"),
@@ -650,12 +679,15 @@ def test_fetch_imdb_tries_again_and_then_says_what_went_wrong(serve, home):
 
 
 @pytest.mark.parametrize(
-    "evil, message",
+    "unsafe, message",
     [
-        (member("../evil.txt", b"!"), "leave the folder"),
-        (member("aclImdb/train/pos/../../../../evil.txt", b"!"), "leave the folder"),
-        (member("/tmp/evil.txt", b"!"), "leave the folder"),
-        (member(r"..\evil.txt", b"!"), "leave the folder"),
+        (member("../unsafe.txt", b"!"), "outside the archive's folder"),
+        (
+            member("aclImdb/train/pos/../../../../unsafe.txt", b"!"),
+            "outside the archive's folder",
+        ),
+        (member("/tmp/unsafe.txt", b"!"), "outside the archive's folder"),
+        (member(r"..\unsafe.txt", b"!"), "outside the archive's folder"),
         (
             member("aclImdb/train/pos/2_9.txt", type=tarfile.SYMTYPE, linkname="/x"),
             "neither a file nor a folder",
@@ -670,26 +702,24 @@ def test_fetch_imdb_tries_again_and_then_says_what_went_wrong(serve, home):
         (member("aclImdb/test/pos/1_9.txt", b"\xff\xfe\xfd"), "utf-8"),
     ],
 )
-def test_fetch_imdb_refuses_an_evil_archive(evil, message, serve, home, tmp_path):
-    info, content = evil
+def test_fetch_imdb_rejects_an_unsafe_archive(unsafe, message, serve, home, tmp_path):
+    info, content = unsafe
     content.seek(0)
     serve(make_archive((info, content)))
     with pytest.raises(ValueError, match=message):
         fetch_imdb(data_home=home)
     assert names_in(home) == ["aclImdb_v1.tar.gz"]
-    assert not list(tmp_path.rglob("*evil*"))
+    assert not list(tmp_path.rglob("*unsafe*"))
 
 
-def test_fetch_imdb_refuses_an_archive_that_unpacks_to_too_much(
-    serve, home, monkeypatch
-):
+def test_fetch_imdb_rejects_an_archive_that_is_too_large(serve, home, monkeypatch):
     monkeypatch.setattr(_imdb, "MAX_TOTAL_BYTES", 2**20)
     serve(make_archive(member("aclImdb/imdb.vocab", bytes(2**20))))
     with pytest.raises(ValueError, match="more than 1048576 bytes"):
         fetch_imdb(data_home=home)
 
 
-def test_fetch_imdb_refuses_an_archive_without_reviews(serve, home):
+def test_fetch_imdb_rejects_an_archive_without_reviews(serve, home):
     serve(make_archive(reviews={"aclImdb/README": "Large Movie Review Dataset v1.0"}))
     with pytest.raises(ValueError, match="holds no reviews"):
         fetch_imdb(data_home=home)
@@ -698,6 +728,6 @@ def test_fetch_imdb_refuses_an_archive_without_reviews(serve, home):
 @pytest.mark.parametrize(
     "parameter", [{"subset": "unsup"}, {"n_retries": 0}, {"data_home": 3}]
 )
-def test_fetch_imdb_refuses_parameters_that_make_no_sense(parameter):
+def test_fetch_imdb_rejects_invalid_parameters(parameter):
     with pytest.raises(ValueError, match=f"The '{next(iter(parameter))}' parameter"):
         fetch_imdb(**parameter)

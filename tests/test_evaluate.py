@@ -447,7 +447,7 @@ def test_the_page_asks_for_nothing_from_outside(report, tmp_path):
 
 
 def test_the_page_is_written_whole_or_not_at_all(report, tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="nowhere is not there; make it first"):
+    with pytest.raises(ValueError, match="nowhere does not exist; create it first"):
         report.save_html(tmp_path / "nowhere" / "report.html")
     path = tmp_path / "report.html"
     path.write_text("before")

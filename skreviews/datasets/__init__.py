@@ -1,4 +1,4 @@
-"""Reviews to learn from: bundled, generated, downloaded or read from your own files."""
+"""Datasets of reviews: bundled, generated or downloaded."""
 
 from skreviews.datasets._app_reviews import load_app_reviews
 from skreviews.datasets._imdb import fetch_imdb

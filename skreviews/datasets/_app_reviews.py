@@ -1,4 +1,4 @@
-"""The reviews that come with the package."""
+"""Loader of the bundled app reviews."""
 
 from importlib.resources import files
 
@@ -21,12 +21,11 @@ thumbsUpCount  number of readers who found the review helpful
 at             when the review was posted
 =============  ==========================================================
 
-The reviews were written for this package: they are no real people's, quote no
-real review and speak of no real app. They are meant for trying things out, for
-examples and for tests, and not for comparing models.
+The reviews were written for this package. They quote no real person or review and
+name no real app. They are meant for examples and tests, not for comparing models.
 
-They are made to look like a store's reviews: most ratings are 5, then 1, few are
-2 and 3; there are emoji, typos, links, version numbers, sarcasm and opinions that
+They resemble the reviews of an app store: most ratings are 5, then 1, few are 2 and
+3. They contain emoji, typos, links, version numbers, sarcasm and opinions that
 contradict the rating.
 """
 
@@ -38,7 +37,7 @@ contradict the rating.
 def load_app_reviews(*, return_X_y=False, as_frame=True):
     """Load the bundled app reviews (classification).
 
-    The reviews were written for this package; they are no real people's.
+    The reviews were written for this package and quote no real person.
 
     =================   =====================
     Classes                                 5
@@ -78,8 +77,8 @@ def load_app_reviews(*, return_X_y=False, as_frame=True):
 
     See Also
     --------
-    make_reviews : As many reviews as you like, if without sense.
-    read_reviews : Reviews from your own file.
+    make_reviews : Generates any number of reviews from random words.
+    read_reviews : Reads the reviews of a file.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def load_app_reviews(*, return_X_y=False, as_frame=True):
     """
     path = files("skreviews.datasets") / "data" / "app_reviews.csv"
     with path.open("rb") as file:
-        # A review may well consist of the word "null".
+        # A review may consist of the word "null".
         frame = pd.read_csv(file, keep_default_na=False, parse_dates=["at"])
     data, target = frame["content"], frame["score"]
     if not as_frame:

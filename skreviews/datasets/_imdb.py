@@ -5,9 +5,9 @@ import os
 import re
 import tarfile
 import warnings
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pyarrow as pa
@@ -15,11 +15,13 @@ from sklearn.datasets import fetch_file, get_data_home
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skreviews._atomic import write_whole
+
 logger = logging.getLogger(__name__)
 
 ARCHIVE_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
-# The authors publish no checksum. This one stands in the public repository
-# tensorflow/datasets, in tensorflow_datasets/datasets/imdb_reviews/checksums.tsv.
+# The authors publish no checksum. This one is from tensorflow/datasets on GitHub,
+# tensorflow_datasets/datasets/imdb_reviews/checksums.tsv.
 ARCHIVE_SHA256 = "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
 ARCHIVE_NAME = "aclImdb_v1.tar.gz"
 CACHE_NAME = "aclImdb_v1.parquet"
@@ -37,8 +39,8 @@ Large Movie Review Dataset
 
 50,000 reviews of movies from IMDb, 25,000 for training and 25,000 for testing,
 half of each negative (at most 4 of 10 stars) and half positive (at least 7). No
-more than 30 reviews are of the same movie, and no movie is in both subsets; still,
-123 texts stand in both. Many texts contain the HTML tag `<br />`.
+more than 30 reviews are of the same movie, and no movie is in both subsets, but
+123 texts are in both. Many texts contain the HTML tag `<br />`.
 
 Source: https://ai.stanford.edu/~amaas/data/sentiment/
 
@@ -85,11 +87,11 @@ def fetch_imdb(
     data_home : str or path-like, default=None
         Specify a download and cache folder for the datasets. If None, all
         scikit-learn data is stored in '~/scikit_learn_data'. An archive
-        `aclImdb_v1.tar.gz` that lies in the folder already is not downloaded again.
+        `aclImdb_v1.tar.gz` that already exists there is not downloaded again.
 
     subset : {'train', 'test', 'all'}, default='train'
         Select the reviews to load: 'train' for the training set, 'test' for the
-        test set, 'all' for one after the other.
+        test set, 'all' for both, in this order.
 
     download_if_missing : bool, default=True
         If False, raise an OSError if the data is not locally available
@@ -112,7 +114,7 @@ def fetch_imdb(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         Dictionary-like object, with the following attributes. The rows are sorted
-        by their target: shuffle them before you take a part.
+        by their target: shuffle them before taking a subset.
 
         data : Series or ndarray of str of shape (n_samples,)
             The texts.
@@ -121,7 +123,7 @@ def fetch_imdb(
         target_names : list of str
             The names of the two classes.
         stars : Series or ndarray of int of shape (n_samples,)
-            The rating that the reviewer gave: 1 to 4 or 7 to 10.
+            The rating of the reviewer: 1 to 4 or 7 to 10.
         frame : DataFrame of shape (n_samples, 4)
             Text, target, stars and subset; None if `as_frame=False`.
         DESCR : str
@@ -133,11 +135,11 @@ def fetch_imdb(
     Raises
     ------
     OSError
-        If the data is not there and is not to be downloaded, if the download fails
+        If the data is absent and `download_if_missing=False`, if the download fails
         or if the archive has the wrong checksum.
     ValueError
-        If the archive holds anything that does not belong there: a path that leaves
-        the folder, a link, a device, or more bytes than any review has.
+        If the archive holds a path outside its folder, a link, a device, or a file
+        larger than any review.
 
     See Also
     --------
@@ -145,7 +147,7 @@ def fetch_imdb(
 
     Notes
     -----
-    The archive is never unpacked to the disk: its reviews are read one by one.
+    The archive is not unpacked to the disk: its reviews are read one by one.
 
     Examples
     --------
@@ -183,7 +185,7 @@ def fetch_imdb(
 
 
 def _read_cache(path):
-    """Return the cached table, or None if there is none that can be read."""
+    """Return the cached table, or None if it is absent or broken."""
     try:
         return pd.read_parquet(path)
     except FileNotFoundError:
@@ -204,17 +206,13 @@ def _download(data_home, *, n_retries, delay):
         delay=delay,
     )
     frame = _read_archive(archive)
-    # A reader in another process must never see half a cache.
-    with TemporaryDirectory(dir=data_home) as folder:
-        part = Path(folder, CACHE_NAME)
-        frame.to_parquet(part, index=False)
-        os.replace(part, data_home / CACHE_NAME)
+    write_whole(data_home / CACHE_NAME, partial(frame.to_parquet, index=False))
     archive.unlink(missing_ok=True)
     return frame
 
 
 def _read_archive(path):
-    """Return the reviews of the archive, sorted, and refuse whatever looks evil."""
+    """Return the sorted reviews of the archive; raise if it holds anything unsafe."""
     rows = []
     n_bytes = 0
     with tarfile.open(path, "r:gz") as archive:
@@ -230,7 +228,6 @@ def _read_archive(path):
         raise ValueError(f"{path.name} holds no reviews.")
     columns = ["text", "target", "stars", "subset", "number"]
     frame = pd.DataFrame(rows, columns=columns)
-    # The training set first, whatever the order in the archive.
     frame = frame.sort_values(
         ["subset", "target", "number"], ascending=[False, True, True]
     )
@@ -240,7 +237,7 @@ def _read_archive(path):
 def _check_member(member, n_bytes):
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\\" in member.name:
-        raise ValueError(f"{member.name!r} would leave the folder of the archive.")
+        raise ValueError(f"{member.name!r} is a path outside the archive's folder.")
     if not (member.isfile() or member.isdir()):
         raise ValueError(f"{member.name!r} is neither a file nor a folder.")
     if REVIEW_PATH.fullmatch(member.name) and member.size > MAX_REVIEW_BYTES:

@@ -1,4 +1,4 @@
-"""A seeded generator of reviews, for tests and for scale."""
+"""Generator of reviews of any number, for tests and benchmarks."""
 
 from itertools import chain, product
 from numbers import Integral
@@ -11,11 +11,11 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 STARS = np.arange(1, 6, dtype=np.int64)
 
-# The J of an app store: most reviews love it, many hate it, few stand between.
+# Ratings of an app store: most are 5, many are 1, few are between.
 STORE_WEIGHTS = (0.24, 0.05, 0.06, 0.10, 0.55)
 
-# What is said in each mood from one to five stars. The lists are equally long, so
-# that a mood and a place in its list make a place in the vocabulary.
+# Phrases of each sentiment from one to five stars. The lists are equally long, so that
+# a sentiment and a position in its list give a position in the vocabulary.
 OPINIONS = (
     "awful,terrible,useless,garbage,scam,worst,horrible,broken,crashes,hate it,"
     "refund,never works,uninstalled,stole my money,does not open,waste of time,"
@@ -53,7 +53,7 @@ COMMON_WORDS = (
     "until year search 2 5 10 100% v2.1 3.0.14 24/7 €4.99 www.example.com"
 ).split()
 
-# Rows made at a time: bounds the memory for a million rows.
+# Rows generated at once, which bounds the memory of a million rows.
 BLOCK = 100_000
 
 
@@ -68,10 +68,10 @@ BLOCK = 100_000
 def make_reviews(n_samples=1000, *, class_weights=None, random_state=None):
     """Generate short reviews with star ratings.
 
-    A review is a run of words drawn from a vocabulary of some 6,000: frequent
-    English words, a long Zipf-like tail of invented ones, and opinions and emoji
-    that fit the rating. The opinions are noisy: neighbouring ratings share many,
-    distant ones few, so that a model can learn the rating but not to perfection.
+    A review is a sequence of words from a vocabulary of about 6,000: frequent English
+    words, a Zipf-like tail of invented words, and opinions and emoji that depend on
+    the rating. Neighbouring ratings share many opinions, distant ratings few, so that
+    no model predicts all ratings.
 
     Parameters
     ----------
@@ -79,13 +79,13 @@ def make_reviews(n_samples=1000, *, class_weights=None, random_state=None):
         The number of reviews.
 
     class_weights : array-like of shape (5,) or dict, default=None
-        The weights of the ratings 1 to 5, or a weight for each rating that is to
-        occur. They need not sum to 1. If None, the ratings are distributed like
+        The weights of the ratings 1 to 5, or a dict with a weight for each rating to
+        generate. They need not sum to 1. If None, the ratings are distributed like
         those of an app store: most are 5, then 1, few are 2 and 3.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the reviews and their ratings. Pass an int for the same reviews
-        at each call. See :term:`Glossary <random_state>`.
+        Determines the reviews and their ratings. Pass an int for reproducible reviews
+        across calls. See :term:`Glossary <random_state>`.
 
     Returns
     -------
@@ -98,12 +98,12 @@ def make_reviews(n_samples=1000, *, class_weights=None, random_state=None):
     Raises
     ------
     ValueError
-        If the weights are not five, are negative or sum to zero, or if a rating is
-        not among 1 to 5.
+        If there are not five weights, if one is negative, if they sum to zero, or if
+        a rating is not between 1 and 5.
 
     See Also
     --------
-    load_app_reviews : Real sentences, if few.
+    load_app_reviews : A few reviews in real sentences.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def _star_probabilities(class_weights):
 
 
 def _vocabulary():
-    """Return the opinions, mood by mood, then the words, the most frequent first."""
+    """Return the opinions by sentiment, then the words by decreasing frequency."""
     onsets = "b d l m r s v z bl br cl dr pl sm st tr".split()
     vowels = "aeou"
     invented = ["".join(word) for word in product(onsets, vowels, onsets, vowels)]
@@ -154,21 +154,21 @@ def _vocabulary():
 
 
 def _write(stars, vocabulary, rng):
-    """Return a text for each of the stars, ndarray of shape (len(stars),)."""
+    """Return a text for each rating, ndarray of shape (len(stars),)."""
     lengths = np.minimum(3 + rng.gamma(2, 3.2, size=len(stars)), 18).astype(np.int32)
     offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
     n_tokens = offsets[-1]
 
-    # A review's mood strays from its stars, and each opinion from the mood.
-    moods = np.repeat(stars + rng.normal(scale=0.6, size=len(stars)), lengths)
-    moods = np.rint(moods + rng.normal(scale=0.8, size=n_tokens)).clip(1, 5)
-    opinions = (moods - 1) * N_OPINIONS + rng.randint(N_OPINIONS, size=n_tokens)
+    # The sentiment of a review varies around its stars, each opinion around that.
+    sentiments = np.repeat(stars + rng.normal(scale=0.6, size=len(stars)), lengths)
+    sentiments = np.rint(sentiments + rng.normal(scale=0.8, size=n_tokens)).clip(1, 5)
+    opinions = (sentiments - 1) * N_OPINIONS + rng.randint(N_OPINIONS, size=n_tokens)
 
-    # Numbers whose logarithm is uniform follow Zipf's law.
+    # Numbers with a uniform logarithm follow Zipf's law.
     first_word = len(OPINIONS) * N_OPINIONS
     words = (len(vocabulary) - first_word) ** rng.uniform(size=n_tokens) - 1
 
     is_opinion = rng.uniform(size=n_tokens) < 0.35
-    places = np.where(is_opinion, opinions, first_word + words).astype(np.int32)
-    tokens = pa.ListArray.from_arrays(offsets, vocabulary.take(pa.array(places)))
+    positions = np.where(is_opinion, opinions, first_word + words).astype(np.int32)
+    tokens = pa.ListArray.from_arrays(offsets, vocabulary.take(pa.array(positions)))
     return pc.binary_join(tokens, " ").to_numpy(zero_copy_only=False)

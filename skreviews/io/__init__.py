@@ -1,4 +1,4 @@
-"""Readers and writers of review files: CSV, TSV, JSON lines and Parquet."""
+"""Readers and writers of files: CSV, TSV, JSON lines and Parquet."""
 
 from skreviews.io._read_reviews import read_reviews
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 
 def return_freed_memory():
-    """Return to the system what Arrow and glibc keep of freed memory.
+    """Return to the system the freed memory that Arrow and glibc keep for reuse.
 
-    Each allocator keeps some for reuse, and keeps more the longer a program runs.
+    Both keep more of it the longer a program runs.
     """
     pa.default_memory_pool().release_unused()
     if platform.libc_ver()[0] == "glibc":

@@ -1,4 +1,4 @@
-"""What is written: tables as bytes, and the bytes of all of them as one file."""
+"""Writers of tables: each part as bytes, and all parts as one file."""
 
 import gzip
 import json
@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 
 from skreviews.io._freed_memory import return_freed_memory
 
-# What a spreadsheet takes for the beginning of a formula [OWASP, "CSV Injection"], the
-# wide forms of East Asian keyboards included. A plain number is none.
+# A spreadsheet runs cells that begin with these as formulas, also with the wide forms
+# of East Asian keyboards (OWASP, "CSV Injection"). It does not run plain numbers.
 _FORMULA = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 class TextTarget:
-    """CSV, TSV or JSON lines, compressed if asked for.
+    """CSV, TSV or JSON lines, optionally compressed.
 
-    Parts stand behind one another as they are: so may parts that are compressed.
+    The file is the concatenation of its parts, compressed or not.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class TextTarget:
     compression : {None, '.gz', '.zst'}
     schema : pyarrow.Schema
     escape_formulas : bool
-        Put an apostrophe before what a spreadsheet would run.
+        Put an apostrophe before texts that a spreadsheet would run as formulas.
     """
 
     def __init__(self, file_format, compression, schema, escape_formulas):
@@ -40,7 +40,7 @@ class TextTarget:
             if pa.types.is_nested(field.type) or field.type == pa.binary():
                 raise ValueError(
                     f"column {field.name!r} is {field.type}, which a CSV cannot hold: "
-                    "write Parquet or JSONL, or leave it out."
+                    "write Parquet or JSONL, or omit the column."
                 )
 
     def header(self):
@@ -61,12 +61,13 @@ class TextTarget:
         ]
         return self._compress("".join(lines).encode("utf-8", "replace"))
 
-    def join(self, parts, file):
+    def join(self, parts, path):
         """Write the files of all parts into one."""
-        file.write(self.header())
-        for path in parts:
-            with path.open("rb") as part:
-                shutil.copyfileobj(part, file)
+        with open(path, "wb") as file:
+            file.write(self.header())
+            for name in parts:
+                with open(name, "rb") as part:
+                    shutil.copyfileobj(part, file)
 
     def _to_csv(self, table, header=False):
         if self.escape_formulas:
@@ -90,7 +91,7 @@ class TextTarget:
 
 
 class ParquetTarget:
-    """Parquet: each part is a file, and a row group where they become one file.
+    """Parquet: each part is a file, and a row group of the joined file.
 
     Parameters
     ----------
@@ -105,12 +106,12 @@ class ParquetTarget:
         pq.write_table(table, out)
         return out.getvalue().to_pybytes()
 
-    def join(self, parts, file):
-        with pq.ParquetWriter(file, self.schema) as writer:
-            for path in parts:
-                with pq.ParquetFile(path) as part:
+    def join(self, parts, path):
+        with pq.ParquetWriter(path, self.schema) as writer:
+            for name in parts:
+                with pq.ParquetFile(name) as part:
                     writer.write_table(part.read(use_threads=False))
-                return_freed_memory()  # else Arrow keeps more, the more parts
+                return_freed_memory()  # Arrow keeps more of it with each part
 
 
 def _escape(column):
@@ -120,10 +121,10 @@ def _escape(column):
 
 
 def _to_values(column):
-    """Return the values for JSON, which has no NaN and no numbers of 32 bits."""
+    """Return the values for JSON, which has neither NaN nor float32."""
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_finite(column), column, None)
-        # 0.1 of 32 bits is 0.10000000149011612 of 64.
+        # A direct cast of the float32 0.1 gives 0.10000000149011612.
         column = column.cast(pa.string()).cast(pa.float64())
     return column.to_pylist()
 

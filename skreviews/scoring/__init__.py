@@ -1,5 +1,6 @@
-"""Predictions for files of any size, in a stream that can be taken up again."""
+"""Predictions for files of any size and for streams of batches."""
 
-from skreviews.scoring._score_file import iter_scores, score_file
+from skreviews.scoring._iter_scores import iter_scores
+from skreviews.scoring._score_file import score_file
 
 __all__ = ["iter_scores", "score_file"]

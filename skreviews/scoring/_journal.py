@@ -1,49 +1,50 @@
-"""The journal of a run: what is done stays done, whenever the run is killed.
+"""Journal: keeps the finished parts of a run, so that a killed run can resume.
 
-Beside the target `scored.csv` stands the folder `scored.csv.journal` while the job is
-not finished. It holds the parts, each written under another name, flushed to the disk
-and only then given its own, and `journal.jsonl`, a line for each part behind a line
-that says which job it is. A line counts when it is whole; a part counts when it has a
-line. In the end the parts become the target, in one step, and the folder goes.
+While a run is unfinished, the folder `scored.csv.journal` stands beside its target
+`scored.csv`. It holds the parts, each written atomically, and `journal.jsonl`: a line
+that identifies the job, then a line for each part. A part counts when its line is
+complete. In the end the parts become the target in one step, and the folder is removed.
 """
 
 import json
 import os
 import shutil
 from contextlib import suppress
-from pathlib import Path
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
 
-from skreviews._atomic import rename_for_good
+from skreviews._atomic import rename_for_good, write_whole
+from skreviews.io._source import identify
 
 _JOURNAL = "journal.jsonl"
+_REMEDY = "To start anew, pass resume=False or delete that folder."
 
 
 class Journal:
-    """Parts of a target that are whole, and the job that they are of.
+    """The finished parts of a target, and the job that they belong to.
 
     Parameters
     ----------
     target : Path
     job : dict
-        What the parts depend on: for JSON.
+        What the parts depend on, as values for JSON.
     resume : bool
-        Go on behind the parts that are there; else they are thrown away.
+        Whether to continue after the existing parts or to delete them.
     is_folder : bool
-        The parts are the target.
+        Whether the target is the folder of the parts.
     suffix : str
-        Of the parts.
+        Suffix of the parts.
 
     Attributes
     ----------
     parts : list of dict
-        What was noted of each part.
+        The notes of each part.
     is_finished : bool
-        A run of the same job made the target and was killed while it tidied up.
+        Whether a run of the same job made the target and was killed while it removed
+        its journal.
     """
 
     def __init__(self, target, job, resume, is_folder, suffix):
@@ -53,94 +54,107 @@ class Journal:
         self.suffix = suffix
         self.is_finished = False
         self.parts = []
-        self._check_place()
+        self._parts_folder = self.folder / "parts"
+        self._check_folder()
         self.folder.mkdir(exist_ok=True)
         self._file = (self.folder / _JOURNAL).open("a+b")
         try:
-            _lock(self._file, self.folder)
-            self._open(job, resume)
+            self._lock()
+            self._open(json.loads(json.dumps(job)), resume)  # tuples become lists
         except BaseException:
             self.close()
             raise
 
     def add(self, data, notes):
-        """Keep a part for good."""
-        path = self._path(len(self.parts))
-        _write(path, lambda file: file.write(data))
+        """Store a part permanently."""
+        self._write(self._path(len(self.parts)), data)
         notes = {"part": len(self.parts), "bytes": len(data), **notes}
         self._note(notes)
         self.parts.append(notes)
 
     def finish(self, join):
-        """Make the target of the parts, and forget them."""
+        """Make the target of the parts, and remove the journal."""
         paths = [self._path(number) for number in range(len(self.parts))]
         if self.is_folder:
+            complete, made = self._parts_folder, {}
             if not paths:
-                _write(self._path(0), lambda file: join([], file))
-            whole = self._parts_folder
-            done = {}
+                empty = self._path(0)
+                write_whole(empty, lambda name: join([], name), self._temporary)
         else:
-            whole = self.folder / f"whole{self.suffix}"
-            _write(whole, lambda file: join(paths, file))
-            done = _identify(whole)
-        self._note({"made": done})
-        if self._is_taken():  # by now
-            self._refuse()
-        rename_for_good(whole, self.target)
+            complete = self.folder / f"complete{self.suffix}"
+            write_whole(complete, lambda name: join(paths, name), self._temporary)
+            made = identify(complete)
+        self._note({"made": made})
+        if self._target_exists():  # since the start of the run
+            self._raise_exists()
+        rename_for_good(complete, self.target)
         self._remove()
 
     def close(self):
         self._file.close()
 
     @property
-    def _parts_folder(self):
-        return self.folder / "parts"
+    def _temporary(self):
+        return self.folder / "temporary"
 
     def _path(self, number):
         return self._parts_folder / f"part-{number:06d}{self.suffix}"
 
-    def _is_taken(self):
-        if self.is_folder and self.target.is_dir():
-            return any(self.target.iterdir())
-        return os.path.lexists(self.target)
+    def _write(self, path, data):
+        write_whole(path, lambda name: name.write_bytes(data), self._temporary)
 
-    def _check_place(self):
+    def _note(self, notes):
+        self._file.write(_to_line(notes))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _check_folder(self):
         names = set()
         if self.folder.exists():
             names = {path.name for path in self.folder.iterdir()}
         if names and _JOURNAL not in names:
             raise ValueError(
-                f"{self.folder} is there already, and is no journal of a run: the "
-                "parts of the target would go there. Move it away."
+                f"{self.folder} already exists and is not the journal of a run, which "
+                "would be stored there: move it away."
             )
-        if self._is_taken() and not names:
-            self._refuse()
+        if self._target_exists() and not names:
+            self._raise_exists()
 
-    def _refuse(self):
+    def _target_exists(self):
+        if self.is_folder and self.target.is_dir():
+            return any(self.target.iterdir())
+        return os.path.lexists(self.target)
+
+    def _raise_exists(self):
         raise ValueError(
-            f"{self.target} is there already, and is not overwritten: delete it or "
-            "choose another name."
+            f"{self.target} already exists and is not overwritten: delete it or choose "
+            "another name."
         )
 
+    def _lock(self):
+        """Refuse a second run while this process lives."""
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another run is writing to {self.folder}: wait for its end, or stop "
+                "it."
+            ) from None
+
     def _open(self, job, resume):
-        job = json.loads(json.dumps(job))  # tuples become lists
-        lines = self._read_lines()
-        before, notes = lines[0] if lines else None, lines[1:]
-        made = [note["made"] for note in notes if "made" in note]
-        if self._is_taken():
-            self._check_made(before == job, made)
+        before, *notes = self._read_lines() or [None]
+        if self._target_exists():
+            self._check_made(
+                [note["made"] for note in notes if "made" in note], before == job
+            )
             self.is_finished = True
             self.parts = [note for note in notes if "part" in note]
             self._remove()
             return
         if before is not None and resume:
-            if not job["source"]:
-                raise ValueError(
-                    f"{self.folder} holds the parts of an unfinished run, and standard "
-                    "input cannot be taken up again. To start anew, pass resume=False "
-                    "or delete that folder."
-                )
-            _check_same(before, job, self.folder)
+            self._check_same(before, job)
             self._keep_parts(notes)
         else:
             shutil.rmtree(self._parts_folder, ignore_errors=True)
@@ -148,32 +162,44 @@ class Journal:
         self._rewrite([job, *self.parts])
 
     def _read_lines(self):
-        """Return what the whole lines say, up to one that was broken off."""
+        """Return the content of the lines before the first broken one."""
         self._file.seek(0)
         lines = []
         for line in self._file:
-            with suppress(ValueError):
-                if line.endswith(b"\n"):
-                    lines.append(json.loads(line))
-                    continue
-            break
+            if not line.endswith(b"\n"):
+                break
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                break
         return lines
 
-    def _check_made(self, is_same_job, made):
-        is_ours = bool(made) and is_same_job
+    def _check_made(self, made, is_same_job):
         if self.is_folder:
-            is_ours = is_ours and not self._parts_folder.exists()
+            is_ours = bool(made) and not self._parts_folder.exists()
         else:
-            is_ours = is_ours and _identify(self.target) in made
-        if not is_ours:
+            is_ours = identify(self.target) in made
+        if not (is_ours and is_same_job):
             raise ValueError(
-                f"{self.target} is there already, and is not what the run of the "
-                f"journal {self.folder} has made. It is not overwritten: move one of "
-                "them away."
+                f"{self.target} already exists and was not made by the run of the "
+                f"journal {self.folder}. It is not overwritten: move one of them away."
             )
 
+    def _check_same(self, before, job):
+        unfinished = f"{self.folder} holds the parts of an unfinished run, and"
+        if not job["source"]:
+            raise ValueError(
+                f"{unfinished} a run on standard input cannot resume. {_REMEDY}"
+            )
+        for name, value in job.items():
+            if before.get(name) != value:
+                raise ValueError(
+                    f"{unfinished} the {name} changed: "
+                    f"{_differ(before.get(name), value)}. {_REMEDY}"
+                )
+
     def _keep_parts(self, notes):
-        """Count the parts that the journal knows and that are there, up to a gap."""
+        """Keep the noted parts that exist, up to the first missing one."""
         for note in notes:
             if note.get("part") != len(self.parts):
                 continue
@@ -183,44 +209,29 @@ class Journal:
             self.parts.append(note)
 
     def _rewrite(self, lines):
-        """Leave out lines of parts that do not count."""
+        """Remove the lines of parts that do not count."""
         path = self.folder / _JOURNAL
         data = b"".join(map(_to_line, lines))
         if path.read_bytes() == data:
             return
-        _write(path, lambda file: file.write(data))
+        self._write(path, data)
         self._file.close()
         self._file = path.open("a+b")
-        _lock(self._file, self.folder)
-
-    def _note(self, notes):
-        self._file.write(_to_line(notes))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._lock()
 
     def _remove(self):
         shutil.rmtree(self._parts_folder, ignore_errors=True)
-        for path in self.folder.glob("whole*"):
-            path.unlink()
+        for path in [*self.folder.glob("complete*"), self._temporary]:
+            path.unlink(missing_ok=True)
         self.close()
-        # Last, as it says what the target is.
+        # Last, as it identifies the target.
         (self.folder / _JOURNAL).unlink()
-        with suppress(OSError):  # something else is there that is not ours
+        with suppress(OSError):  # the folder holds files of the user
             self.folder.rmdir()
 
 
-def _check_same(before, job, folder):
-    for name, value in job.items():
-        if before.get(name) != value:
-            raise ValueError(
-                f"{folder} holds the parts of an unfinished run, and the {name} "
-                f"changed: {_differ(before.get(name), value)}. To start anew, pass "
-                "resume=False or delete that folder."
-            )
-
-
 def _differ(old, new):
-    """Return what is not the same, as short as may be."""
+    """Describe the first difference."""
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return next(_differ(a, b) for a, b in zip(old, new, strict=True) if a != b)
     if isinstance(old, dict) and isinstance(new, dict):
@@ -228,39 +239,6 @@ def _differ(old, new):
         where = f" of {new['file']}" if name != "file" and "file" in new else ""
         return f"{name}{where} was {old.get(name)!r} and is {new[name]!r}"
     return f"it was {old!r} and is {new!r}"
-
-
-def _write(path, fill):
-    """Write a file that is whole, and on the disk, before it has its name.
-
-    The other name is always the same: what a killed run has left is written over.
-    """
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            fill(file)
-        rename_for_good(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _lock(file, folder):
-    """Keep a second run out, as long as this process lives."""
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ValueError(
-            f"another run is writing to {folder}: wait for its end, or end it."
-        ) from None
-
-
-def _identify(path):
-    stat = Path(path).stat()
-    return {"size": stat.st_size, "modified": stat.st_mtime_ns}
 
 
 def _to_line(notes):

@@ -1,7 +1,9 @@
-"""score_file and iter_scores: one row of predictions for each row of texts."""
+"""score_file: predictions for each row of a file, in a run that can resume."""
 
 import os
-import sys
+import warnings
+from contextlib import closing
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from time import perf_counter
@@ -10,18 +12,20 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 import skreviews
 from skreviews._atomic import check_folder
-from skreviews.io._sources import (
-    FORMATS,
-    Source,
-    find_format,
-    is_stream,
-    read_memory,
-)
+from skreviews.io._source import FORMATS, STANDARD_STREAM, Source, find_format
 from skreviews.io._targets import ParquetTarget, TextTarget
 from skreviews.scoring._journal import Journal
-from skreviews.scoring._rows import assemble, make_schema, raise_unreadable
-from skreviews.scoring._run import Run, Stream
-from skreviews.scoring._scorer import Scorer, open_model
+from skreviews.scoring._progress import Progress
+from skreviews.scoring._rebatch import rebatch
+from skreviews.scoring._rows import (
+    assemble,
+    list_columns,
+    make_schema,
+    raise_unreadable,
+)
+from skreviews.scoring._scorer import STATUSES, UNREADABLE, Scorer, open_model
+from skreviews.scoring._standard_output import StandardOutput
+from skreviews.scoring._workers import map_scores
 
 
 @validate_params(
@@ -64,60 +68,58 @@ def score_file(
     target_format=None,
     log=None,
 ):
-    """Predict the label of each text of a file, of whatever size.
+    """Predict the label of each text of a file of any size.
 
     Each row of the source gives one row of the target, in the same order: its number
     or its id, ``prediction``, ``proba_<label>`` for each label, ``status``, and the
-    columns that are carried along. The memory that this takes does not grow with the
-    file. A run that was cut off is finished by calling it again.
+    copied columns. Memory use does not grow with the file. To resume an interrupted
+    run, call the function again.
 
     Parameters
     ----------
     model : str, path-like or Pipeline
-        A file that `save` has written, or a fitted pipeline such as
-        `make_review_pipeline` returns.
+        A file written by `save`, or a fitted pipeline such as that of
+        `make_review_pipeline`.
     source : str or path-like
-        A file: ``.csv``, ``.tsv`` or ``.jsonl`` (one JSON object a line), each also
+        A file: ``.csv``, ``.tsv`` or ``.jsonl`` (one JSON object per line), each also
         with ``.gz`` or ``.zst`` after it, or ``.parquet``; a folder of Parquet files;
         a pattern such as ``"day-*.csv"``, whose files are read in the order of their
         names; ``"-"`` for standard input.
     target : str or path-like
-        A file, named likewise; a folder that is there or whose name ends in ``/``,
-        for parts as Parquet; ``"-"`` for standard output. It appears when it is whole,
-        and a file that is there already is not overwritten.
+        A file, named likewise; a folder that exists or whose name ends in ``/``, for
+        parts as Parquet; ``"-"`` for standard output. It appears when it is complete.
+        An existing file is not overwritten.
     text : str, default="content"
         The column of the texts.
     id : str or None, default=None
-        A column that stands in the target in place of ``row``, the number of the row
-        in the source, from 0 on and without headers.
+        A column to write in place of ``row``, the number of the row in the source,
+        from 0 and without headers.
     columns : list of str, default=()
-        Columns of the source that are carried along.
+        Columns of the source to copy.
     batch_rows : int, default=10_000
-        Rows that are scored and written at once. More of them take more memory.
+        Rows to score and write at once. More rows take more memory.
     n_jobs : int or None, default=1
-        Number of processes, with one thread each; -1 is one for each core. 1 is this
-        process with all of its threads, which is as fast on few cores.
+        Number of processes with one thread each; -1 is one per core. 1 is this process
+        with all of its threads, which is as fast on few cores.
     device : str, default='auto'
-        Where a model from a file computes. A pipeline computes where its classifier's
-        own `device` says.
+        Device of a model from a file. A pipeline uses the `device` of its classifier.
     resume : bool, default=True
-        Go on where an earlier run of the same job was cut off; else start anew.
-        Standard input and output cannot be taken up again.
+        Resume an interrupted run of the same job; otherwise start anew. Runs on
+        standard input or output cannot resume.
     progress : bool, default=True
-        Show a bar on standard error if that is a terminal.
+        Show a bar on standard error if it is a terminal.
     on_error : {'record', 'raise'}, default='record'
-        Whether a row that cannot be read gets the status ``unreadable``, or stops the
-        run.
+        Whether an unreadable row gets the status ``unreadable`` or raises an error.
     escape_formulas : bool, default=True
-        In CSV and TSV, put an apostrophe before texts that a spreadsheet would take
-        for a formula: those that begin with one of ``= + - @``, a tab or a line break,
-        and are no plain number [1]_.
+        In CSV and TSV, put an apostrophe before texts that a spreadsheet would run as
+        a formula: those that begin with one of ``= + - @``, a tab or a line break,
+        except plain numbers [1]_.
     source_format, target_format : {'csv', 'tsv', 'jsonl', 'parquet'} or None, \
             default=None
-        None goes by the name of the file, and takes CSV for the standard streams.
+        None infers the format from the name; that of the standard streams is CSV.
     log : callable or None, default=None
-        Gets a dict after each batch: ``rows``, ``rows_per_second``, ``share`` of the
-        source, ``seconds_left``, ``statuses``.
+        Called after each batch with a dict: ``rows``, ``rows_per_second``, ``share``
+        of the source, ``seconds_left``, ``statuses``.
 
     Returns
     -------
@@ -128,42 +130,41 @@ def score_file(
     Raises
     ------
     ValueError
-        Before any work if a column is not there or stands there twice, if formats or
-        names do not fit, if the target exists, or if it belongs to an unfinished run
-        on another source, with another model or other parameters. Later if an archive
-        is broken.
+        Before any work if a column is absent or occurs twice, if a format or a name is
+        invalid, if the target exists, or if it belongs to an unfinished run on another
+        source, with another model or other parameters. Later if an archive is broken.
     OSError
-        If a file cannot be opened or written. What was done by then is kept for the
-        next run.
+        If a file cannot be opened or written. The next run continues after the parts
+        that are finished by then.
     RuntimeError
-        If worker processes die again and again over the same rows.
+        If worker processes die three times while scoring the same rows.
 
     Warns
     -----
     UserWarning
         If rows are unreadable.
     RuntimeWarning
-        If a worker process has died; its rows are scored by another.
+        If a worker process dies. Another one scores its rows.
 
     See Also
     --------
-    iter_scores : The same for batches in memory.
+    iter_scores : Scores batches in memory.
     save : Writes the model.
 
     Notes
     -----
-    The statuses are ``ok``; ``empty``, a text of nothing but white space, and
-    ``missing``, no text at all, which have neither a prediction nor probabilities;
-    ``all_unknown``, no word of the text is known, and ``too_long_truncated``, it has
-    more words than the model reads, which are scored all the same; ``unreadable``, not
-    scored: the row has too few or too many fields, a quote that is not closed, no valid
-    JSON, a text that is not UTF-8, or one that a step of the pipeline refuses.
+    Texts with these statuses are scored: ``ok``; ``all_unknown``, the vocabulary of
+    the model has no word of the text; ``too_long_truncated``, the text has more words
+    than `max_len` of the model. Texts with these are not: ``empty``, the text is only
+    white space; ``missing``, the row has no text; ``unreadable``, the row has too few
+    or too many fields, an unclosed quote, invalid JSON, a text that is not UTF-8, or a
+    text that a step of the pipeline refuses.
 
-    In files of text all columns are strings. A cell of a CSV with nothing in it is
-    missing. Other values of JSON than strings are carried along as their JSON text.
+    All columns of CSV, TSV and JSONL are strings. An empty cell of a CSV is a missing
+    text. JSON values other than strings are copied as their JSON text.
 
-    While a run is not finished, the folder ``<target>.journal`` stands beside the
-    target, with the parts that are done. To give a job up, delete it.
+    While a run is unfinished, its parts are in the folder ``<target>.journal`` beside
+    the target. To cancel the job, delete that folder.
 
     References
     ----------
@@ -190,25 +191,21 @@ def score_file(
     (1, 1)
     """
     start = perf_counter()
-    names = _list_columns(text, id, columns)
-    to_stream, is_folder = is_stream(target), _is_folder(target)
+    names = list_columns(text, id, columns)
+    is_folder = _is_folder(target)
     file_format, compression = _find_target_format(target, target_format)
-    target = Path(target)
-    if not to_stream:
-        check_folder(target)
+    if target != STANDARD_STREAM:
+        check_folder(Path(target))
     opened = Source(source, names, source_format)
-    if not to_stream:
-        _check_apart(opened, Path(source), target)
-    pipe = open_model(model, device)
-    scorer = Scorer(pipe)
+    _check_apart(opened, source, target)
+    scorer = Scorer(open_model(model, device))
     schema = make_schema(scorer.classes, id, names, columns, opened.types)
     if file_format == "parquet":
         writer = ParquetTarget(schema)
     else:
         writer = TextTarget(file_format, compression, schema, escape_formulas)
-    run = Run(opened, pipe, scorer, schema, id, on_error, batch_rows, n_jobs)
-    if to_stream:
-        sink = Stream(sys.stdout.buffer, writer)
+    if target == STANDARD_STREAM:
+        sink = StandardOutput(writer.header())
     else:
         job = {
             "skreviews version": skreviews.__version__,
@@ -224,93 +221,77 @@ def score_file(
             },
         }
         suffix = f".{file_format}{compression or ''}"
-        sink = Journal(target, job, resume, is_folder, suffix)
-    try:
-        return run.score(sink, writer, progress, log, start)
-    finally:
-        sink.close()
+        sink = Journal(Path(target), job, resume, is_folder, suffix)
+
+    rows = resumed_rows = sum(part["rows"] for part in sink.parts)
+    statuses = {
+        status: sum(part["statuses"][status] for part in sink.parts)
+        for status in STATUSES
+    }
+    first_unreadable = None
+    bar = Progress(opened, progress, log, rows)
+    with closing(sink), closing(bar):
+        if not sink.is_finished:
+            tables = bar.track(rebatch(opened.read(), batch_rows, rows))
+            for table, found in map_scores(scorer, tables, n_jobs):
+                scores, reasons = assemble(table, found, rows, scorer, schema, id)
+                if reasons and on_error == "raise":
+                    raise_unreadable(rows, reasons, opened.name)
+                if reasons and first_unreadable is None:
+                    first_unreadable = rows + min(reasons), reasons[min(reasons)]
+                counts = _count(scores["status"])
+                notes = {"rows": len(scores), "statuses": counts}
+                sink.add(writer.encode(scores), notes)
+                rows += len(scores)
+                statuses = {name: statuses[name] + counts[name] for name in counts}
+                bar.update(rows, statuses)
+            sink.finish(writer.join)
+    if first_unreadable is not None:
+        row, reason = first_unreadable
+        warnings.warn(
+            f"{opened.name}: {statuses[STATUSES[UNREADABLE]]:,} of {rows:,} rows are "
+            f"unreadable; row {row:,}: {reason}.",
+            stacklevel=3,
+        )
+    return ScoreSummary(rows, statuses, resumed_rows, perf_counter() - start)
 
 
-@validate_params(
-    {
-        "model": "no_validation",
-        "batches": "no_validation",
-        "text": [str],
-        "id": [str, None],
-        "columns": ["array-like"],
-        "device": [str],
-        "on_error": [StrOptions({"record", "raise"})],
-    },
-    prefer_skip_nested_validation=True,
-)
-def iter_scores(
-    model,
-    batches,
-    *,
-    text="content",
-    id=None,
-    columns=(),
-    device="auto",
-    on_error="record",
-):
-    """Predict the label of each text of a stream of batches.
+@dataclass(frozen=True)
+class ScoreSummary:
+    """The result of `score_file`.
 
-    Parameters
+    Attributes
     ----------
-    model : str, path-like or Pipeline
-        A file that `save` has written, or a fitted pipeline.
-    batches : iterable
-        Of Arrow tables or record batches, of DataFrames, or of lists, Series or Arrow
-        arrays of texts. They are not modified.
-    text : str, default="content"
-        The column of the texts, where a batch has columns.
-    id : str or None, default=None
-        A column that takes the place of ``row``, the number of the row in the stream.
-    columns : list of str, default=()
-        Columns that are carried along.
-    device : str, default='auto'
-        Where a model from a file computes.
-    on_error : {'record', 'raise'}, default='record'
-        Whether a text that a step of the pipeline refuses gets the status
-        ``unreadable``, or stops the stream.
-
-    Returns
-    -------
-    scores : iterator of pyarrow.Table
-        One for each batch, with as many rows: ``row`` or the id, ``prediction``,
-        ``proba_<label>`` for each label, ``status`` as `score_file` explains it, and
-        the columns that are carried along.
-
-    Raises
-    ------
-    ValueError
-        From the iterator, if a batch lacks a column or holds anything but texts there.
-
-    See Also
-    --------
-    score_file : The same from file to file.
-
-    Examples
-    --------
-    >>> from skreviews import iter_scores, make_review_pipeline, make_reviews
-    >>> X, y = make_reviews(50, random_state=0)
-    >>> pipe = make_review_pipeline(lstm__hidden_size=4, lstm__max_epochs=1).fit(X, y)
-    >>> for scores in iter_scores(pipe, [["good app", None], ["crashes"]]):
-    ...     print(scores["row"].to_pylist(), scores["status"].to_pylist())
-    [0, 1] ['ok', 'missing']
-    [2] ['ok']
+    rows : int
+        Number of rows of the target.
+    statuses : dict of str to int
+        Number of rows of each status.
+    resumed_rows : int
+        Number of rows that an interrupted run had scored.
+    seconds : float
+        Duration of this run.
     """
-    names = _list_columns(text, id, columns)
-    scorer = Scorer(open_model(model, device))
-    return _iter_scores(scorer, batches, names, id, columns, on_error)
 
+    rows: int
+    statuses: dict
+    resumed_rows: int
+    seconds: float
 
-def _list_columns(text, id, columns):
-    """Return the columns to read, each once, that of the texts first."""
-    columns = list(columns)
-    if repeated := [name for name in columns if columns.count(name) > 1]:
-        raise ValueError(f"columns names {repeated[0]!r} more than once.")
-    return list(dict.fromkeys([text, *([] if id is None else [id]), *columns]))
+    @property
+    def rows_per_second(self):
+        """Number of rows that this run scored per second."""
+        return (self.rows - self.resumed_rows) / max(self.seconds, 1e-9)
+
+    def __str__(self):
+        counts = [f"{n:,} {status}" for status, n in self.statuses.items() if n]
+        resumed = ""
+        if self.resumed_rows:
+            resumed = f", the first {self.resumed_rows:,} of them in an earlier run"
+        return (
+            f"Scored {self.rows:,} rows in {self.seconds:,.1f} s "
+            f"({self.rows_per_second:,.0f} rows/s){resumed}: "
+            f"{', '.join(counts) or 'none'}."
+        )
 
 
 def _is_folder(target):
@@ -318,11 +299,11 @@ def _is_folder(target):
 
 
 def _find_target_format(target, file_format):
-    """Return the format and the compression, or None."""
-    if is_stream(target):
+    """Return the format, and the compression or None."""
+    if target == STANDARD_STREAM:
         if file_format == "parquet":
             raise ValueError(
-                "Parquet is not written to standard output: name a file, or choose "
+                "Parquet is not written to standard output: pass a file, or choose "
                 "'csv', 'tsv' or 'jsonl'."
             )
         return file_format or "csv", None
@@ -330,32 +311,28 @@ def _find_target_format(target, file_format):
         if file_format not in (None, "parquet"):
             raise ValueError(
                 f"{target} is a folder, whose parts are Parquet and not {file_format}: "
-                "name a file."
+                "pass a file."
             )
         return "parquet", None
     return find_format(Path(target)) if file_format is None else (file_format, None)
 
 
-def _check_apart(source, place, target):
-    for path in source.files:
-        if target.exists() and path.samefile(target):
-            raise ValueError(f"source and target are the same file, {target}.")
-    if place.is_dir() and target.resolve().is_relative_to(place.resolve()):
+def _check_apart(opened, source, target):
+    """Raise if the run would read what it writes."""
+    if STANDARD_STREAM in (source, target):
+        return
+    source, target = Path(source), Path(target)
+    if target.exists() and any(path.samefile(target) for path in opened.files):
+        raise ValueError(f"source and target are the same file, {target}.")
+    if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise ValueError(
-            f"the target {target} lies in the source {place}, and would be read the "
-            "next time: choose another folder."
+            f"the target {target} is inside the source {source}, and the next run "
+            "would read it: choose another folder."
         )
 
 
-def _iter_scores(scorer, batches, names, id, columns, on_error):
-    row = 0
-    for batch in batches:
-        table = read_memory(batch, names)
-        types = [field.type for field in table.schema][:-1]
-        schema = make_schema(scorer.classes, id, names, columns, types)
-        found = scorer.score(table[0].combine_chunks())
-        scores, reasons = assemble(table, found, row, scorer, schema, id)
-        if reasons and on_error == "raise":
-            raise_unreadable(row, reasons, "the stream")
-        row += len(table)
-        yield scores
+def _count(statuses):
+    found = {
+        item["values"]: item["counts"] for item in statuses.value_counts().to_pylist()
+    }
+    return {status: found.get(status, 0) for status in STATUSES}

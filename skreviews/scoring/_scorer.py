@@ -1,4 +1,4 @@
-"""What a model says of texts, and what is to be said of each text."""
+"""Scorer: the statuses and probabilities of texts."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from skreviews.pipeline import find_steps
 from skreviews.preprocessing import check_texts
 from skreviews.preprocessing._token_ids import FIRST_WORD, PADDING
 
-# A status is the place in this list until it is written.
+# A status is a position in this tuple until it is written.
 STATUSES = (
     "ok",
     "empty",
@@ -30,26 +30,26 @@ OK, EMPTY, MISSING, ALL_UNKNOWN, TOO_LONG, UNREADABLE = range(len(STATUSES))
 
 
 def open_model(model, device):
-    """Return the fitted pipeline; a file is opened, a pipeline stays as it is."""
+    """Return a fitted pipeline; a file is loaded."""
     if isinstance(model, (str, os.PathLike)):
         if Path(model).suffix != ".skr":
             raise ValueError(
-                f"{model} is no .skr file: open it yourself, if you trust it, and pass "
-                "the pipeline."
+                f"{model} is not a .skr file. If you trust it, load it yourself and "
+                "pass the pipeline."
             )
         return load(model, device=device)
     if device != "auto":
         raise ValueError(
-            f"device={device!r} is for a model that is given as a file: set the device "
-            "of the pipeline's classifier."
+            f"device={device!r} applies to a model file only: set the device of the "
+            "pipeline's classifier."
         )
-    find_steps(model)  # or else TypeError
+    find_steps(model)  # raises TypeError for other estimators
     check_is_fitted(model)
     return model
 
 
 class Scorer:
-    """The steps of a fitted pipeline, for batches of texts of which some are broken.
+    """The steps of a fitted pipeline, applied to batches with some broken texts.
 
     Parameters
     ----------
@@ -60,28 +60,28 @@ class Scorer:
         *cleaning, (_, self.vectorizer), (_, self.classifier) = find_steps(pipe)
         self.cleaning = [step for _, step in cleaning]
         self.classes = self.classifier.classes_
-        self.decide(np.zeros((0, len(self.classes))))  # can it?
+        self.decide(np.zeros((0, len(self.classes))))  # raises if it is impossible
 
     def decide(self, probabilities):
-        """Return the labels, as the classifier's `predict` does."""
+        """Return the labels, as `predict` of the classifier does."""
         return decide(probabilities, self.classes, self.classifier.decision)
 
     def score(self, texts):
-        """Return what there is to say about the texts.
+        """Return the status and the probabilities of each text.
 
         Parameters
         ----------
         texts : pyarrow.StringArray of shape (n_samples,)
-            Null where one is missing.
+            Null where a text is missing.
 
         Returns
         -------
         codes : ndarray of int8 of shape (n_samples,)
-            Places in `STATUSES`.
+            Positions in `STATUSES`.
         probabilities : ndarray of float32 of shape (n_samples, n_classes)
-            NaN in rows without a text.
-        reasons : dict
-            Number of a row that the pipeline refuses -> why.
+            NaN where no text is scored.
+        reasons : dict of int to str
+            Why the pipeline refuses texts, by their position.
         """
         codes = np.zeros(len(texts), np.int8)
         probabilities = np.full((len(texts), len(self.classes)), np.nan, np.float32)
@@ -93,34 +93,43 @@ class Scorer:
         self._score_parts(texts, rows, codes, probabilities, errors)
         return_freed_memory()
         if errors and len(errors) == len(rows):
-            raise next(iter(errors.values()))  # the fault is not that of single texts
+            raise next(iter(errors.values()))  # the model fails, not single texts
         reasons = {
             row: f"{type(error).__name__}: {error}" for row, error in errors.items()
         }
         return codes, probabilities, reasons
 
     def fingerprint(self):
-        """Return a number of what the predictions depend on, str."""
+        """Return a hash of all that the predictions depend on, str."""
+        classifier = self.classifier
+        ngrams = getattr(classifier, "ngrams_", None)
+        recipe = getattr(classifier, "recipe_", None)
+        about = [step.get_params() for step in [*self.cleaning, self.vectorizer]]
+        about += [self.vectorizer.max_len_, sorted(self.vectorizer.vocabulary_.items())]
+        about += [self.classes.tolist(), classifier.decision]
+        about += [classifier.net_.get_params_for("module")]
+        about += [getattr(recipe, "ngram_weight", None), ngrams and ngrams.get_params()]
         digest = hashlib.sha256()
-        steps = [*self.cleaning, self.vectorizer]
-        about = [step.get_params() for step in steps]
-        about += [self.classes.tolist(), self.classifier.decision]
-        about += [self.vectorizer.max_len_, self.vectorizer._words]
-        about += [self.classifier.net_.get_params_for("module")]
-        # Where an object lies in memory changes from one process to the next.
+        # The addresses of objects change from one process to the next.
         digest.update(re.sub(r" at 0x[0-9a-f]+", "", repr(about)).encode())
-        for name, weight in self.classifier.net_.module_.state_dict().items():
+        arrays = {
+            name: weight.cpu().numpy()
+            for name, weight in classifier.net_.module_.state_dict().items()
+        }
+        if ngrams is not None:
+            arrays |= {"weights": ngrams.weights_, "intercept": ngrams.intercept_}
+        for name, array in arrays.items():
             digest.update(name.encode())
-            digest.update(np.ascontiguousarray(weight.cpu().numpy()))
+            digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
 
     def _score_parts(self, texts, rows, codes, probabilities, errors):
-        """Score the rows, or both halves of them, so that one row fails alone."""
+        """Score the rows; on an error each half of them, until one row fails alone."""
         if not len(rows):
             return
         try:
             found = self._score_all(texts.take(pa.array(rows)))
-        except Exception as error:  # of a tokenizer of the user's, say
+        except Exception as error:  # such as one of a user's tokenizer
             if len(rows) == 1:
                 codes[rows], errors[int(rows[0])] = UNREADABLE, error
                 return
@@ -130,8 +139,7 @@ class Scorer:
             codes[rows], probabilities[rows] = found
 
     def _score_all(self, texts):
-        # What a step has freed is returned before the next: or in one of the many
-        # batches of a long run it adds up to a peak that a short run does not have.
+        # Memory is returned after each step, or the peak grows with the run.
         for step in self.cleaning:
             texts = step.transform(texts)
             return_freed_memory()

@@ -1,44 +1,40 @@
-"""Batches scored in order, here or in several processes."""
+"""Score batches in order, in this process or in several."""
 
 import warnings
 from collections import deque
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 
 import joblib
 from joblib.externals.loky import ProcessPoolExecutor
 
-from skreviews.scoring._scorer import Scorer
-
-# So often workers may die over one batch.
+# Number of times that workers may die while they score the same batch.
 _TRIALS = 3
 
 
-def map_scores(scorer, pipe, tables, n_jobs):
-    """Yield each table with what `Scorer.score` says of its first column.
+def map_scores(scorer, tables, n_jobs):
+    """Yield each table with what `Scorer.score` returns for its first column.
 
     Parameters
     ----------
     scorer : Scorer
-    pipe : Pipeline
-        Its pipeline, which other processes get.
     tables : iterable of pyarrow.Table
-        Read no further ahead than the processes need.
+        At most two tables for each process are read ahead.
     n_jobs : int
-        Number of processes, each with one thread; 1 is this process with all of its.
+        Number of processes, each with one thread. 1 is this process with all of its
+        threads.
     """
     n_jobs = joblib.effective_n_jobs(n_jobs)
     if n_jobs == 1:
         for table in tables:
-            yield table, scorer.score(_get_texts(table))
+            yield table, scorer.score(table[0].combine_chunks())
         return
-    pool, waiting, trials = _start(pipe, n_jobs), deque(), 0
+    pool, waiting, n_trials = _start(scorer, n_jobs), deque(), 0
+    tables = iter(tables)
     try:
-        tables = iter(tables)
         while True:
-            while len(waiting) < 2 * n_jobs:
-                table = next(tables, None)
-                if table is None:
-                    break
+            for table in islice(tables, 2 * n_jobs - len(waiting)):
                 waiting.append((table, _submit(pool, table)))
             if not waiting:
                 return
@@ -46,65 +42,55 @@ def map_scores(scorer, pipe, tables, n_jobs):
             try:
                 found = future.result()
             except BrokenProcessPool as error:
-                trials += 1
-                if trials == _TRIALS:
+                n_trials += 1
+                if n_trials == _TRIALS:
                     raise RuntimeError(
-                        f"the workers died {_TRIALS} times over the same rows, perhaps "
-                        "for want of memory: lower n_jobs or batch_rows."
+                        f"worker processes died {_TRIALS} times while scoring the same "
+                        "rows, perhaps for lack of memory: lower n_jobs or batch_rows."
                     ) from error
                 warnings.warn(
-                    "a worker died; its rows are scored again by another.",
+                    "a worker process died; another one scores its rows again.",
                     RuntimeWarning,
                     stacklevel=4,
                 )
                 pool.shutdown(kill_workers=True)
-                pool = _start(pipe, n_jobs)
+                pool = _start(scorer, n_jobs)
                 waiting = deque((table, _submit(pool, table)) for table, _ in waiting)
                 continue
-            trials = 0
+            n_trials = 0
             waiting.popleft()
             yield table, found
     finally:
         pool.shutdown(kill_workers=True)
 
 
-def _get_texts(table):
-    return table[0].combine_chunks()
-
-
-def _start(pipe, n_jobs):
+def _start(scorer, n_jobs):
     return ProcessPoolExecutor(
         n_jobs,
         initializer=_begin,
-        initargs=(pipe,),
+        initargs=(scorer,),
         env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
     )
 
 
 def _submit(pool, table):
     try:
-        return pool.submit(_score, _get_texts(table))
-    except BrokenProcessPool as error:  # its death is seen when the result is asked for
-        return _Failed(error)
+        return pool.submit(_score, table[0].combine_chunks())
+    except BrokenProcessPool as error:  # raised again by `result`
+        future = Future()
+        future.set_exception(error)
+        return future
 
 
-class _Failed:
-    def __init__(self, error):
-        self.error = error
-
-    def result(self):
-        raise self.error
+_scorer = None  # of this worker process
 
 
-_scorer = None  # of this worker
-
-
-def _begin(pipe):
+def _begin(scorer):
     import torch
 
     global _scorer
     torch.set_num_threads(1)
-    _scorer = Scorer(pipe)
+    _scorer = scorer
 
 
 def _score(texts):

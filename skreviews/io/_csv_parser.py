@@ -1,9 +1,8 @@
-"""CSV in blocks: read by Arrow, and row by row where a block is broken.
+"""Parser of CSV: by Arrow, or row by row where a block has a broken row.
 
-Arrow reads a block as a whole or not at all, and cannot say which bytes a broken row
-has. So the bytes are cut at ends of rows first. A block whose quotes all stand where
-they should goes to Arrow; any other one goes through Python's csv module, where a
-broken row costs nothing but itself.
+Arrow reads a block completely or not at all. A block whose quotes all open or close a
+field is read by Arrow. Any other block is read by the csv module of Python, which skips
+single broken rows.
 """
 
 import csv
@@ -13,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-# A row is not longer, nor the text behind a quote that nobody has closed.
+# Limit of a row, and of the text after a quote that is never closed.
 MAX_ROW_BYTES = 2**25
 
 _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
-_NEVER_CLOSED = "its quote is not closed as it should be"
+_UNCLOSED = "a quote is not closed properly"
 
 
 class CsvParser:
-    """Turns bytes of a CSV into columns of bytes.
+    """Parses bytes of a CSV into columns of bytes.
 
     Parameters
     ----------
@@ -33,68 +32,69 @@ class CsvParser:
         The columns, once the header is read.
     """
 
-    # What is between two delimiters with nothing there, or with two quotes: writers
-    # put either for a value that is not there.
+    # Writers leave a cell empty, or write two quotes, for a missing value.
     empty_is_missing = True
 
     def __init__(self, delimiter):
         self.delimiter = delimiter
         self.names = None
 
-    def read_header(self, buffer, is_last):
-        """Return how many bytes the header has, or None if more of them are needed."""
+    def read_header(self, buffer, is_last, columns):
+        """Return the number of bytes of the header, or None if it is incomplete."""
         for fields, _, end in _iter_rows(buffer, self.delimiter, is_last):
             if fields is None:
-                raise ValueError(f"the header cannot be read: {_NEVER_CLOSED}.")
+                raise pa.ArrowInvalid(f"the header: {_UNCLOSED}.")
             names = [name.encode("latin-1") for name in fields]
             self.names = [name.decode("utf-8", "replace") for name in names]
             return end
         return None
 
     def parse(self, buffer, is_last, chosen):
-        """Read the whole rows at the beginning of the buffer.
+        """Read the complete rows at the beginning of the buffer.
 
         Parameters
         ----------
         buffer : bytes
             Starts with a row.
         is_last : bool
-            Nothing follows.
+            Whether the buffer ends with the file.
         chosen : list of int
-            Places of the columns to return.
+            Positions of the columns to return, that of the texts first.
 
         Returns
         -------
         columns : list of pyarrow.BinaryArray
-        reasons : dict
-            Number of a row -> why it cannot be read; its columns are null.
+        reasons : dict of int to str
+            Why rows cannot be read, by their position. Their columns are null.
         end : int
-            Number of bytes that were read.
+            Number of bytes read.
         """
         end = _find_end(buffer, ord(self.delimiter), is_last)
         if end or (end == 0 and len(buffer) < MAX_ROW_BYTES):
             try:
-                return self._parse_whole(buffer[:end], chosen), {}, end
+                return self._parse_block(buffer[:end], chosen), {}, end
             except pa.ArrowInvalid:
                 pass
         rows, reasons, end = [], {}, 0
         for fields, reason, stop in _iter_rows(buffer, self.delimiter, is_last):
             end = stop
             if fields is not None and len(fields) != len(self.names):
-                n_fields = len(fields)
-                reason = f"{n_fields} fields where the header has {len(self.names)}"
+                reason = (
+                    f"the number of fields is {len(fields)} where the header has "
+                    f"{len(self.names)}"
+                )
             if reason:
                 reasons[len(rows)] = reason
                 rows.append([None] * len(chosen))
             else:
-                rows.append([fields[place].encode("latin-1") for place in chosen])
+                rows.append([fields[position].encode("latin-1") for position in chosen])
         columns = zip(*rows, strict=True) if rows else [[] for _ in chosen]
         return [pa.array(column, pa.binary()) for column in columns], reasons, end
 
-    def _parse_whole(self, block, chosen):
+    def _parse_block(self, block, chosen):
         if not block.strip(b"\r\n"):
             return [pa.array([], pa.binary()) for _ in chosen]
-        names = [str(place) for place in range(len(self.names))]
+        names = [str(position) for position in range(len(self.names))]
         table = pa_csv.read_csv(
             pa.BufferReader(block),
             pa_csv.ReadOptions(
@@ -103,7 +103,7 @@ class CsvParser:
             pa_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
             pa_csv.ConvertOptions(
                 check_utf8=False,
-                include_columns=[names[place] for place in chosen],
+                include_columns=[names[position] for position in chosen],
                 column_types=dict.fromkeys(names, pa.binary()),
             ),
         )
@@ -111,10 +111,10 @@ class CsvParser:
 
 
 def _find_end(buffer, delimiter, is_last):
-    """Return where the last whole row ends, or None if a quote stands anywhere odd.
+    """Return the end of the last complete row, or None if a quote is misplaced.
 
-    If each quote opens or closes a field, or is one of two inside it, then a line break
-    with an even number of quotes before it ends a row.
+    If each quote opens or closes a field, or is one of two inside it, a line break
+    after an even number of quotes ends a row.
     """
     data = np.frombuffer(buffer, np.uint8)
     quotes = np.flatnonzero(data == _QUOTE)
@@ -133,57 +133,53 @@ def _find_end(buffer, delimiter, is_last):
 
 
 def _iter_rows(buffer, delimiter, is_last):
-    """Yield the fields of each row as Latin-1, or None, the reason, and its end."""
+    """Yield the fields of each row as Latin-1, or None and the reason, and its end."""
     lines = buffer.splitlines(keepends=True)
     if lines and not is_last and not lines[-1].endswith((b"\n", b"\r")):
-        lines.pop()  # it may go on
-    place = end = 0
+        lines.pop()  # the next block may continue it
+    position = end = 0
     with _long_fields():
-        while place < len(lines):
-            if not lines[place].strip(b"\r\n"):
+        while position < len(lines):
+            if not lines[position].strip(b"\r\n"):
                 fields, n_lines, reason = [], 1, None
             else:
-                fields, n_lines, reason = _read_row(lines, place, delimiter)
-            # Is it broken, or has it not come to its end yet?
-            is_open = fields is None and place + n_lines == len(lines)
+                fields, n_lines, reason = _read_row(lines, position, delimiter)
+            # The next block may close the quote.
+            is_open = fields is None and position + n_lines == len(lines)
             if is_open and not is_last and len(buffer) - end < MAX_ROW_BYTES:
                 return
             if fields is None:
                 n_lines = 1
-            end += sum(map(len, lines[place : place + n_lines]))
-            place += n_lines
+            end += sum(map(len, lines[position : position + n_lines]))
+            position += n_lines
             if fields != []:
                 yield fields, reason, end
 
 
-def _read_row(lines, place, delimiter):
-    """Return the fields of the row that starts here, its lines, and what is wrong.
+def _read_row(lines, position, delimiter):
+    """Return the fields of a row, its number of lines, and why it cannot be read.
 
-    A quoted field that goes over the end of its line must end as it should: else its
-    quote was one too many, and what seems to be its text are the next rows.
+    A quoted field of several lines must be closed properly. Otherwise its quote was a
+    mistake, and the lines after it are rows of their own.
     """
     n_lines = 0
 
     def feed():
         nonlocal n_lines
-        while place + n_lines < len(lines):
+        while position + n_lines < len(lines):
             n_lines += 1
-            yield lines[place + n_lines - 1].decode("latin-1")
+            yield lines[position + n_lines - 1].decode("latin-1")
 
     try:
         return next(csv.reader(feed(), delimiter=delimiter, strict=True)), n_lines, None
     except csv.Error:
-        if n_lines == 1 and _is_closed(lines[place], delimiter):
-            line = lines[place].decode("latin-1")
-            return next(csv.reader([line], delimiter=delimiter)), 1, None
-        return None, n_lines, _NEVER_CLOSED
-
-
-def _is_closed(line, delimiter):
-    """Tell whether a line with odd quotes ends outside of them, read leniently."""
-    reader = csv.reader([line.decode("latin-1"), ""], delimiter=delimiter)
-    next(reader)
-    return reader.line_num == 1
+        if n_lines == 1:
+            line = lines[position].decode("latin-1")
+            reader = csv.reader([line, ""], delimiter=delimiter)
+            fields = next(reader)
+            if reader.line_num == 1:  # closed within the line when read leniently
+                return fields, 1, None
+        return None, n_lines, _UNCLOSED
 
 
 @contextmanager
