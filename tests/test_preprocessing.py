@@ -32,7 +32,7 @@ from sklearn.preprocessing import LabelEncoder
 
 from skreviews import SequenceVectorizer, TextCleaner, make_reviews
 from skreviews._labels import encode_labels
-from skreviews.preprocessing import _text_cleaner as _cleaner
+from skreviews.preprocessing import _text_cleaner
 from skreviews.preprocessing import _texts, check_texts
 from skreviews.preprocessing._token_ids import TokenIds
 
@@ -899,7 +899,7 @@ def test_a_stemmer_sees_each_distinct_word_once(monkeypatch, stemmer, name):
             self.stem = stem
 
     monkeypatch.setattr(f"nltk.stem.{name}", Counting)
-    _cleaner._make_stemmer.cache_clear()
+    _text_cleaner._make_stemmer.cache_clear()
     monkeypatch.setattr(_texts, "_CHUNK_ROWS", 100)
     texts = ["good app crashes", "good GOOD", "", "app, app"] * 200
     cleaned = clean(texts, stemmer=stemmer)
@@ -908,7 +908,7 @@ def test_a_stemmer_sees_each_distinct_word_once(monkeypatch, stemmer, name):
     assert cleaned == [f"good {app} crash", "good good", "", f"{app} {app}"] * 200
     clean(texts, stemmer=stemmer)
     assert len(seen) == 3  # nor again in the next texts
-    _cleaner._make_stemmer.cache_clear()
+    _text_cleaner._make_stemmer.cache_clear()
 
 
 def test_stop_words_are_dropped_before_the_stemmer():
