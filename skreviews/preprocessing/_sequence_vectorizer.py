@@ -303,8 +303,8 @@ class SequenceVectorizer(
         kept = table["word"].slice(0, self.max_features).to_pylist()
         if not kept:
             raise ValueError(
-                f"No word is in at least min_df={min_df} of the {n_samples} texts. Lower "
-                "min_df, or check the cleaned texts."
+                f"No word is in at least min_df={min_df} of the {n_samples} texts. "
+                "Lower min_df, or check the cleaned texts."
             )
         return {word: i for i, word in enumerate(kept, start=FIRST_WORD)}
 
@@ -360,8 +360,8 @@ def _check_vocabulary(vocabulary):
         ids = sorted(vocabulary.values())
         if ids != list(range(FIRST_WORD, FIRST_WORD + len(ids))):
             raise ValueError(
-                "vocabulary must have the ids 2, 3, 4, ... without gaps or duplicates (0 "
-                f"is padding, 1 out of vocabulary), but has {ids[:5]}..."
+                "vocabulary must have the ids 2, 3, 4, ... without gaps or duplicates "
+                f"(0 is padding, 1 out of vocabulary), but has {ids[:5]}..."
             )
         words = sorted(vocabulary, key=vocabulary.get)
     elif isinstance(vocabulary, str):
@@ -388,7 +388,8 @@ def _check_vocabulary(vocabulary):
 
 def _count_texts(codes, offsets, n_words):
     """Count the texts that contain each distinct word."""
+    ones = np.ones(len(codes), np.int8)
     shape = (len(offsets) - 1, n_words)
-    counts = csr_array((np.ones(len(codes), np.int8), codes.copy(), offsets), shape)
-    counts.sum_duplicates()
+    counts = csr_array((ones, codes, offsets), shape, copy=True)
+    counts.sum_duplicates()  # in place
     return np.bincount(counts.indices, minlength=n_words)
