@@ -388,8 +388,10 @@ def _check_vocabulary(vocabulary):
 
 def _count_texts(codes, offsets, n_words):
     """Count the texts that contain each distinct word."""
-    ones = np.ones(len(codes), np.int8)
     shape = (len(offsets) - 1, n_words)
-    counts = csr_array((ones, codes, offsets), shape, copy=True)
-    counts.sum_duplicates()  # in place
-    return np.bincount(counts.indices, minlength=n_words)
+    tokens = csr_array((np.ones(len(codes), np.int8), codes, offsets), shape)
+    by_word = tokens.tocsc()  # sorted by word, then by text
+    starts = by_word.indptr[:-1]  # every word has at least one token
+    is_new = np.diff(by_word.indices, prepend=-1) != 0
+    is_new[starts] = True
+    return np.add.reduceat(is_new, starts, dtype=np.int64)
