@@ -1,7 +1,6 @@
-"""SequenceVectorizer: from texts to padded token ids, and the ids themselves."""
+"""SequenceVectorizer: encode texts as padded token ids."""
 
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
@@ -31,63 +30,59 @@ from skreviews.preprocessing._token_ids import (
     check_ids,
 )
 
-# "auto" covers this share of the training texts whole, and never more than the cap,
-# which keeps a single book among the texts from filling the memory with padding.
-_AUTO_SHARE = 0.99
-_AUTO_CAP = 2000
+# max_len="auto" is this quantile of the lengths, up to a limit: a single book among the
+# texts must not fill the memory with padding.
+_AUTO_QUANTILE = 0.99
+_AUTO_LIMIT = 2000
 
-# min_df="auto" is 1 for fewer texts than this, else 2: in small data sets a word of one
-# text may still tell its class, in big ones it takes room and is learned by heart.
+# min_df="auto" is 1 for fewer texts. In large data sets words of a single text take
+# memory and cause overfitting.
 _AUTO_MIN_DF_TEXTS = 10_000
-
-# Groups of texts that the words are first counted by.
-_GROUPS = 16
 
 
 class SequenceVectorizer(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Tokenize texts and turn them into padded rows of token ids.
+    """Encode texts as padded rows of token ids.
 
-    0 is padding (behind the tokens), 1 an unknown word; the known words follow, the
-    most frequent first.
+    Id 0 is padding (after the tokens) and id 1 an out-of-vocabulary word. The words of
+    the vocabulary follow, the most frequent first.
 
     Parameters
     ----------
     max_features : int or None, default=30_000
-        Size of the learned vocabulary: the most frequent words are kept.
+        Maximum size of the learned vocabulary. The most frequent words are kept.
     min_df : 'auto', int or float, default='auto'
-        A word is learned if at least this many texts (int), or this share of them
-        (float in [0, 1]), hold it. The rarer ones are unknown in training too, which
-        teaches a model what an unknown word means. 'auto' is 1 for fewer than 10,000
-        texts, else 2.
+        Minimum number (int) or share (float in [0, 1]) of the texts that contain a
+        word. Rarer words are out of vocabulary, also in training, which trains the
+        vector of id 1. 'auto' is 1 for fewer than 10,000 texts, else 2.
     max_len : 'auto' or int, default='auto'
-        Length of the rows, in tokens. 'auto' takes the length that 99 % of the
-        training texts do not exceed, at most 2,000.
+        Length of the rows, in tokens. 'auto' is the 99th percentile of the lengths of
+        the training texts, at most 2,000.
     truncation : {'head_tail', 'head', 'tail'}, default='head_tail'
-        Which tokens of a longer text are kept: the first, the last, or a quarter
-        from the head and the rest from the tail, as reviews open with what they
-        are about and end with the verdict [1]_.
+        Tokens to keep of a longer text: the first, the last, or a quarter from the head
+        and the rest from the tail. Reviews often start with their subject and end with
+        the verdict [1]_.
     tokenizer : callable or None, default=None
-        Takes a text, returns its tokens as a sequence of str. None splits at white
+        Function from a text to its tokens, a sequence of str. None splits at white
         space, which is much faster.
     vocabulary : mapping or iterable of str or None, default=None
-        Given words instead of learned ones. An iterable gives ids from 2 on in its
-        order; a mapping gives each word its id, the ids being 2, 3, 4, ...
+        Fixed vocabulary. An iterable assigns ids from 2 in its order. A mapping assigns
+        each word its id; the ids must be 2, 3, 4, ...
     dtype : dtype, default=np.int32
         Integer type of the ids.
 
     Attributes
     ----------
     vocabulary_ : dict
-        Id of each word.
+        Ids by word.
     max_len_ : int
         Length of the rows.
 
     See Also
     --------
-    TextCleaner : Cleans the texts first.
-    LSTMClassifier : Classifies the ids.
+    TextCleaner : Clean the texts first.
+    LSTMClassifier : Classify the ids.
 
     References
     ----------
@@ -155,15 +150,15 @@ class SequenceVectorizer(
         Raises
         ------
         ValueError
-            If `X` holds anything but texts, if a given vocabulary has duplicates,
-            or if no word stands in `min_df` texts.
+            If `X` contains anything but texts, if the fixed vocabulary is invalid, or
+            if no word is in `min_df` texts.
         """
         self.fit_transform(X)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None):
-        """Learn the vocabulary and return the ids of the same texts.
+        """Learn the vocabulary and return the padded token ids of the texts.
 
         Parameters
         ----------
@@ -177,7 +172,11 @@ class SequenceVectorizer(
         ids : TokenIds of shape (n_samples, max_len_)
         """
         texts = check_texts(X)
-        self._check_dtype()
+        if not np.issubdtype(np.dtype(self.dtype), np.integer):
+            raise ValueError(
+                f"dtype={self.dtype!r} is not an integer type. Pass np.int32, for "
+                "example."
+            )
         vocabulary = None
         if self.vocabulary is not None:
             vocabulary = _check_vocabulary(self.vocabulary)
@@ -187,12 +186,13 @@ class SequenceVectorizer(
         highest = np.iinfo(self.dtype).max
         if len(vocabulary) + UNKNOWN > highest:
             raise ValueError(
-                f"dtype={self.dtype!r} ends at {highest}, too low for the ids of "
-                f"{len(vocabulary)} words: take a wider one, or lower max_features."
+                f"dtype={self.dtype!r} holds numbers up to {highest}, too few for the "
+                f"ids of {len(vocabulary)} words. Use a wider type or lower "
+                "max_features."
             )
         self.vocabulary_ = vocabulary
         self.max_len_ = self._choose_max_len(np.diff(offsets))
-        # Sorted by id, so that the word with id i stands at i - 2.
+        # The word with id i is self._words[i - 2].
         self._words = tuple(sorted(vocabulary, key=vocabulary.get))
         self._n_features_out = self.max_len_
         ids = self._look_up(words)[codes]
@@ -204,7 +204,7 @@ class SequenceVectorizer(
         Parameters
         ----------
         X : list, tuple, ndarray, Series or pyarrow array of str of shape (n_samples,)
-            Texts. One without any token becomes a row of padding.
+            Texts. A text without tokens becomes a row of padding.
 
         Returns
         -------
@@ -215,7 +215,7 @@ class SequenceVectorizer(
         return self._contain(self._pad(self._look_up(words)[codes], offsets), X)
 
     def inverse_transform(self, X):
-        """Return the texts that the ids stand for.
+        """Return the texts of token ids.
 
         Parameters
         ----------
@@ -225,7 +225,7 @@ class SequenceVectorizer(
         Returns
         -------
         texts : ndarray of object of shape (n_samples,)
-            The tokens joined by blanks, ``<unk>`` for those that are unknown.
+            The tokens joined by spaces, ``<unk>`` for out-of-vocabulary words.
         """
         check_is_fitted(self)
         ids = check_ids(X, self).astype(np.int64)
@@ -235,17 +235,17 @@ class SequenceVectorizer(
         return np.array(texts, dtype=object)
 
     def oov_rate(self, X):
-        """Return the share of the tokens that the vocabulary does not know.
+        """Return the share of out-of-vocabulary tokens.
 
         Parameters
         ----------
         X : list, tuple, ndarray, Series or pyarrow array of str of shape (n_samples,)
-            Texts; they are not truncated here.
+            Texts. They are not truncated.
 
         Returns
         -------
         rate : float in [0, 1]
-            0.0 if the texts have no token at all.
+            0.0 if the texts have no tokens.
         """
         check_is_fitted(self)
         codes, _, words = self._split(check_texts(X))
@@ -258,10 +258,6 @@ class SequenceVectorizer(
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
-
-    def _check_dtype(self):
-        if not np.issubdtype(np.dtype(self.dtype), np.integer):
-            raise ValueError(f"dtype={self.dtype!r} is not an integer type.")
 
     def _split(self, texts):
         if self.tokenizer is None:
@@ -280,7 +276,7 @@ class SequenceVectorizer(
         tokens = self.tokenizer(text)
         if isinstance(tokens, str) or not isinstance(tokens, Iterable):
             raise ValueError(
-                f"tokenizer returned {tokens!r} for X[{position}]; it must return a "
+                f"tokenizer returned {tokens!r} for X[{position}]. It must return a "
                 "list of str."
             )
         tokens = list(tokens)
@@ -288,25 +284,27 @@ class SequenceVectorizer(
             if not isinstance(token, str):
                 raise ValueError(
                     f"tokenizer returned the token {token!r} for X[{position}], which "
-                    "is not a str."
+                    "is not a str. It must return a list of str."
                 )
         return tokens
 
     def _learn_vocabulary(self, codes, offsets, words):
         n_samples = len(offsets) - 1
         min_df = self._choose_min_df(n_samples)
-        counts, n_groups = _count(codes, offsets, len(words))
-        enough = _stand_in(min_df, counts, n_groups, codes, offsets)
-        candidates = np.flatnonzero(enough)
-        # Ties in the order of the words, so that the order of the texts is no matter.
+        counts = np.bincount(codes, minlength=len(words))
+        n_texts = counts  # enough for min_df=1
+        if min_df > 1:
+            n_texts = _count_texts(codes, offsets, len(words))
+        candidates = np.flatnonzero(n_texts >= min_df)
+        # Alphabetical order of ties makes the order of the texts irrelevant.
         table = pa.table(
             {"word": words.take(pa.array(candidates)), "count": counts[candidates]}
         ).sort_by([("count", "descending"), ("word", "ascending")])
         kept = table["word"].slice(0, self.max_features).to_pylist()
         if not kept:
             raise ValueError(
-                f"No word stands in at least min_df={min_df} of the {n_samples} "
-                "texts: lower min_df, or look at what the cleaning left of them."
+                f"No word is in at least min_df={min_df} of the {n_samples} texts. "
+                "Lower min_df, or check the cleaned texts."
             )
         return {word: i for i, word in enumerate(kept, start=FIRST_WORD)}
 
@@ -320,8 +318,8 @@ class SequenceVectorizer(
     def _choose_max_len(self, lengths):
         if self.max_len != "auto":
             return int(self.max_len)
-        length = np.quantile(lengths, _AUTO_SHARE, method="higher")
-        return int(np.clip(length, 1, _AUTO_CAP))
+        length = np.quantile(lengths, _AUTO_QUANTILE, method="higher")
+        return int(np.clip(length, 1, _AUTO_LIMIT))
 
     def _look_up(self, words):
         """Return the id of each distinct word, ndarray of shape (n_words,)."""
@@ -330,14 +328,14 @@ class SequenceVectorizer(
         return np.array(ids, dtype=self.dtype)
 
     def _pad(self, ids, offsets):
-        """Lay ragged ids out as rows of max_len_, truncated and padded."""
+        """Return ragged ids as rows of max_len_, truncated and padded."""
         lengths = np.diff(offsets)
         padded = np.zeros((len(lengths), self.max_len_), dtype=self.dtype)
         padded[np.arange(self.max_len_) < lengths[:, None]] = ids[self._keep(offsets)]
         return padded
 
     def _keep(self, offsets):
-        """Tell for each token of ragged texts whether truncation keeps it."""
+        """Return a mask of the tokens that truncation keeps."""
         max_len = self.max_len_
         n_head = {"head": max_len, "tail": 0, "head_tail": -(-max_len // 4)}
         n_head = n_head[self.truncation]
@@ -347,7 +345,7 @@ class SequenceVectorizer(
         return kept
 
     def _contain(self, padded, X):
-        """Let the ids carry their words, in an ndarray as in a DataFrame."""
+        """Return the ids with their words, as TokenIds or as a DataFrame."""
         if _get_output_config("transform", self)["dense"] != "pandas":
             return TokenIds(padded, self._words)
         frame = pd.DataFrame(
@@ -362,12 +360,12 @@ def _check_vocabulary(vocabulary):
         ids = sorted(vocabulary.values())
         if ids != list(range(FIRST_WORD, FIRST_WORD + len(ids))):
             raise ValueError(
-                "vocabulary must give its words the ids 2, 3, 4, ... without gap or "
-                f"repetition (0 is padding, 1 unknown); its ids are {ids[:5]}..."
+                "vocabulary must have the ids 2, 3, 4, ... without gaps or duplicates "
+                f"(0 is padding, 1 out of vocabulary), but has {ids[:5]}..."
             )
         words = sorted(vocabulary, key=vocabulary.get)
     elif isinstance(vocabulary, str):
-        raise ValueError("vocabulary is a single str; pass a list of words.")
+        raise ValueError("vocabulary is a single str. Pass a list of words.")
     else:
         words = list(vocabulary)
     seen = {}
@@ -375,12 +373,12 @@ def _check_vocabulary(vocabulary):
         if not isinstance(word, str):
             raise ValueError(
                 f"vocabulary[{position}] is {word!r} ({type(word).__name__}), not a "
-                "str."
+                "str. Pass a list of words."
             )
         if word in seen:
             raise ValueError(
-                f"vocabulary[{position}] repeats {word!r} of vocabulary[{seen[word]}]: "
-                "each word may stand there once."
+                f"vocabulary[{position}] repeats {word!r} of vocabulary[{seen[word]}]. "
+                "Remove duplicates."
             )
         seen[word] = position
     if not words:
@@ -388,34 +386,12 @@ def _check_vocabulary(vocabulary):
     return {word: position + FIRST_WORD for word, position in seen.items()}
 
 
-def _count(codes, offsets, n_words):
-    """Count each distinct word, and the groups of texts that hold it."""
-    counts = np.zeros(n_words, np.int64)
-    n_groups = np.zeros(n_words, np.int64)
-    bounds = offsets[np.linspace(0, len(offsets) - 1, _GROUPS + 1).astype(int)]
-    for start, stop in pairwise(bounds.tolist()):
-        in_group = np.bincount(codes[start:stop], minlength=n_words)
-        counts += in_group
-        n_groups += in_group > 0
-    return counts, n_groups
-
-
-def _stand_in(min_df, counts, n_groups, codes, offsets):
-    """Tell for each distinct word whether it stands in at least min_df texts."""
-    # As many texts as groups hold a word, or more. With a low min_df this leaves open
-    # rare words only: of 5.8 million words of reviews 22,000.
-    enough = n_groups >= min_df
-    undecided = (counts >= min_df) & ~enough
-    if not undecided.any():
-        return enough
-    chosen = np.flatnonzero(undecided[codes])
-    offsets = np.searchsorted(chosen, offsets)
-    codes = codes[chosen]
-    shape = (len(offsets) - 1, len(counts))
-    by_text = csr_array((np.ones(len(codes), np.int8), codes, offsets), shape)
-    by_word = by_text.tocsc()  # the texts of each word, in order
+def _count_texts(codes, offsets, n_words):
+    """Count the texts that contain each distinct word."""
+    shape = (len(offsets) - 1, n_words)
+    tokens = csr_array((np.ones(len(codes), np.int8), codes, offsets), shape)
+    by_word = tokens.tocsc()  # sorted by word, then by text
+    starts = by_word.indptr[:-1]  # every word has at least one token
     is_new = np.diff(by_word.indices, prepend=-1) != 0
-    starts = by_word.indptr[:-1]
-    is_new[starts[starts < len(is_new)]] = True
-    n_texts = np.diff(to_offsets(is_new)[by_word.indptr])
-    return np.where(undecided, n_texts >= min_df, enough)
+    is_new[starts] = True
+    return np.add.reduceat(is_new, starts, dtype=np.int64)

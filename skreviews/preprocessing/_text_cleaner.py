@@ -1,10 +1,11 @@
-"""TextCleaner: from raw reviews to plain words."""
+"""TextCleaner: clean raw reviews."""
 
 import html
 import re
 import unicodedata
 from collections import defaultdict
 from functools import lru_cache, partial
+from operator import methodcaller
 from string import ascii_letters
 
 import numpy as np
@@ -26,21 +27,19 @@ from skreviews.preprocessing._texts import (
     to_strings,
 )
 
-# What stands in a text for a thing that was taken out (the "xx" of fastai's rules:
-# no word of any review starts so).
+# Placeholders as in fastai: no word of a review starts with "xx".
 URL_TOKEN = "xxurl"
 DIGITS_TOKEN = "xxnum"
 
 _TAGS = r"(?is)<(?:script|style)\b.*?</(?:script|style)\s*>|<!--.*?-->|</?[a-z][^<>]*>"
 _ENTITY = r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w+);"
 _URLS = r"(?i)\b(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.[\w.-]*\w"
-# Quick to look for, and in every URL and address.
+# A fast test that every URL and address passes.
 _URL_SIGNS = r"(?i)https?://|www\.|@"
 _DIGITS = r"\p{Nd}+(?:[.,:]\p{Nd}+)*[\x{FE0F}\x{20E3}]*"
-# Shorter numbers are words like others ("10/10"), longer ones are mostly rare.
-_LONG_NUMBER = r"\p{Nd}{3}"
+_HAS_LONG_NUMBER = r"\p{Nd}{3}"
 _LONG_NUMBERS = re.compile(r"\d{3,}")
-# Only what has one meaning: 's and 'd are left alone ("it's" is "it is" or "it has").
+# Only contractions with one meaning. "It's" is "it is" or "it has".
 _CONTRACTIONS = (
     (r"(?i)\bwon['’]t\b", "will not"),
     (r"(?i)\bshan['’]t\b", "shall not"),
@@ -51,29 +50,27 @@ _CONTRACTIONS = (
     (r"(?i)['’]ll\b", " will"),
     (r"(?i)\b(i)['’]m\b", r"\1 am"),
 )
-# An emoji is a symbol with its skin tone, variation, keycap and tag marks, several
-# joined by U+200D (a family), or two regional indicators (a flag).
-_TAGS_OF_FLAGS = r"\x{E0020}-\x{E007F}"
+# An emoji is a symbol with modifiers (skin tone, variation, keycap, tags), a sequence
+# of these joined by U+200D (a family), or two regional indicators (a flag).
+_FLAG_TAGS = r"\x{E0020}-\x{E007F}"
 _FLAG = r"[\x{1F1E6}-\x{1F1FF}]{2}"
-_MARKS = rf"[\x{{1F3FB}}-\x{{1F3FF}}\x{{FE0E}}\x{{FE0F}}\x{{20E3}}{_TAGS_OF_FLAGS}]*"
-# Never punctuation: U+200C and U+200D shape Persian and Indic words and, as skin tones
-# do, emoji.
-_JOINERS = r"\x{200C}\x{200D}\x{1F3FB}-\x{1F3FF}" + _TAGS_OF_FLAGS
+_MODIFIERS = rf"[\x{{1F3FB}}-\x{{1F3FF}}\x{{FE0E}}\x{{FE0F}}\x{{20E3}}{_FLAG_TAGS}]*"
+# Never removed as punctuation: U+200C and U+200D also join letters of Persian and Indic
+# scripts, and skin tones belong to emoji.
+_JOINERS = r"\x{200C}\x{200D}\x{1F3FB}-\x{1F3FF}" + _FLAG_TAGS
 _PUNCTUATION = r"([\p{P}\p{Sc}\p{Sm}^`´¨])"
-# RE2 has no back-references: this finds the texts that may hold a tripled letter, and
-# Python's re mends those few.
-_TRIPLED = "|".join(c * 3 for c in ascii_letters) + r"|[^\x00-\x7F]{3}"
+# RE2 has no back-references. This pattern finds candidates for Python's re.
+_MAYBE_REPEATS = "|".join(c * 3 for c in ascii_letters) + r"|[^\x00-\x7F]{3}"
 _REPEATS = re.compile(r"([^\W\d_])\1{2,}")
 
-# Some megabytes of words, each of which takes NLTK 10 to 30 microseconds.
-_MOST_STEMS = 2**15
+_STEMMER_CACHE_SIZE = 2**15  # a few megabytes of words
 
 _ASCII = frozenset(map(chr, range(128)))
-_BLANK = np.uint8(ord(" "))
+_SPACE = np.uint8(ord(" "))
 
-# For each pattern, the characters that were asked for, as a class of RE2 has them, or
-# "" where they do not match.
-_KNOWN_CLASSES = defaultdict(dict)
+# For each character class of RE2, its known characters as escapes, "" for characters
+# outside the class.
+_CLASS_MEMBERS = defaultdict(dict)
 
 _AUXILIARIES = (
     "ai are ca could did do does had has have is might must need ought sha should "
@@ -86,60 +83,59 @@ _NEGATIONS = frozenset(
 
 
 class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
-    """Turn raw reviews into plain words separated by single blanks.
+    """Clean raw reviews to words separated by single spaces.
 
-    The texts are cleaned column-wise by Arrow, whose regular expressions (RE2) take
-    time linear in the text; stemmers and lemmatizers see each distinct word once.
-    There is nothing to learn, so `transform` works without `fit`.
+    Arrow cleans all texts at once. Its regular expressions (RE2) take linear time.
+    Stemmers and lemmatizers process each distinct word once. The cleaner is stateless:
+    `transform` works without `fit`.
 
     Parameters
     ----------
     lowercase : bool, default=True
-        Lower-case all letters; the stemmers do so in any case.
+        Lower-case all letters. The stemmers always do.
     strip_html : bool, default=True
-        Resolve entities (``&amp;``) and drop tags, comments, scripts and styles.
+        Resolve entities (``&amp;``) and remove tags, comments, scripts and styles.
     urls : {'remove', 'token', 'keep'}, default='remove'
-        What happens to URLs and e-mail addresses; 'token' puts ``xxurl`` there.
+        Treatment of URLs and e-mail addresses. 'token' replaces each by ``xxurl``.
         'keep' leaves them to `punctuation` and `digits`.
     digits : {'remove', 'token', 'shape', 'keep'}, default='remove'
-        What happens to numbers; 'token' puts ``xxnum`` there. 'shape' keeps those of
-        one or two digits, and writes a 0 for each digit of longer ones [1]_:
-        ``8/10`` stays, ``08712460324`` becomes ``00000000000``. So a phone number
-        that was never seen looks like others of its length.
+        Treatment of numbers. 'token' replaces each by ``xxnum``. 'shape' keeps numbers
+        of one or two digits and replaces each digit of longer ones by 0 [1]_: ``8/10``
+        stays, ``08712460324`` becomes ``00000000000``.
     punctuation : {'remove', 'separate', 'keep'}, default='remove'
-        'remove' puts a blank there; 'separate' makes each mark a word of its own. Both
-        join what an apostrophe parts: ``don't`` and ``dont`` become one word.
+        'remove' replaces punctuation by a space. 'separate' makes each punctuation
+        character a word. Both delete apostrophes: ``don't`` becomes ``dont``.
     emoji : {'keep', 'words', 'drop'}, default='keep'
-        'keep' makes each emoji a word of its own; 'words' writes out its Unicode
-        name; 'drop' removes it. Symbols such as ★ count as emoji.
+        'keep' makes each emoji a word. 'words' replaces it by its Unicode name. 'drop'
+        removes it. Symbols such as ★ count as emoji.
     squeeze_repeats : bool, default=True
-        Shorten three or more of the same letter to two: ``soooo`` becomes ``soo``.
+        Shorten three or more equal letters to two: ``soooo`` becomes ``soo``.
     expand_contractions : bool, default=False
-        Write out English contractions: ``won't`` becomes ``will not``.
+        Expand English contractions: ``won't`` becomes ``will not``.
     stop_words : 'english', list of str or None, default=None
-        Words to drop; 'english' takes scikit-learn's list.
+        Words to remove. 'english' is the list of scikit-learn.
     keep_negations : bool, default=True
-        Keep ``not``, ``never``, ``don't`` and their kin even if `stop_words` has
-        them: without them "not good" reads "good".
+        Keep ``not``, ``never``, ``don't`` and other negations in spite of
+        `stop_words`. Without them "not good" becomes "good".
     stemmer : {'porter', 'snowball', 'lancaster'} or None, default=None
-        NLTK stemmer to reduce each word with.
+        NLTK stemmer.
     lemmatizer : {'wordnet'} or None, default=None
-        NLTK lemmatizer to reduce each word with, before the stemmer. It needs
-        NLTK's WordNet corpus: ``python -m nltk.downloader wordnet``.
+        NLTK lemmatizer, applied before the stemmer. It needs NLTK's WordNet corpus:
+        ``python -m nltk.downloader wordnet``.
     language : str, default='english'
         Language of the snowball stemmer.
     missing : {'error', 'empty'}, default='error'
-        What a missing text (None, NaN) does: raise, or count as ``""``.
+        Treatment of missing texts (None, NaN): raise, or replace by ``""``.
 
     See Also
     --------
-    SequenceVectorizer : Turns the cleaned texts into padded token ids.
-    sklearn.feature_extraction.text.CountVectorizer : Counts of words.
+    SequenceVectorizer : Encode the cleaned texts as padded token ids.
+    sklearn.feature_extraction.text.CountVectorizer : Count words.
 
     References
     ----------
     .. [1] M. Collins, "Ranking algorithms for named-entity extraction: boosting and
-       the voted perceptron", ACL 2002, which takes all letters for their shape, too.
+       the voted perceptron", ACL 2002.
 
     Examples
     --------
@@ -201,7 +197,7 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the parameters and the texts; there is nothing to learn.
+        """Check the parameters and the texts.
 
         Parameters
         ----------
@@ -229,16 +225,16 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         texts : ndarray of object of shape (n_samples,)
-            One str for each text; ``""`` where nothing was left of it.
+            The cleaned texts. ``""`` if nothing is left of a text.
 
         Raises
         ------
         ValueError
-            If `X` holds anything but texts; the message names the position.
+            If `X` contains anything but texts. The message names the position.
         LookupError
-            If the lemmatizer's corpus is not on this machine.
+            If the corpus of the lemmatizer is not installed.
         """
-        # Not _validate_params: get_params takes as long as to clean a short review.
+        # _validate_params takes as long as cleaning a short review.
         validate_parameter_constraints(
             self._parameter_constraints, vars(self), type(self).__name__
         )
@@ -250,9 +246,9 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return texts.to_numpy(zero_copy_only=False)
 
     def set_output(self, *, transform=None):
-        """Do nothing: texts are not a table.
+        """Do nothing, because texts are not a table.
 
-        It is here so that `set_output` of a pipeline reaches the other steps.
+        A pipeline calls `set_output` of every step.
 
         Parameters
         ----------
@@ -266,7 +262,7 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return self
 
     def get_feature_names_out(self, input_features=None):
-        """Return the name of the one column of texts.
+        """Return the name of the output, "text".
 
         Parameters
         ----------
@@ -287,7 +283,7 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         return tags
 
     def _word_functions(self):
-        """Return what is done to each distinct word, in order."""
+        """Return the functions to apply to each distinct word, in order."""
         functions = []
         if self.stop_words is not None:
             functions.append(partial(_drop, self._find_stop_words()))
@@ -303,117 +299,116 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             words = ENGLISH_STOP_WORDS
         for word in words:
             if not isinstance(word, str):
-                raise ValueError(f"stop_words holds {word!r}; pass a list of str.")
+                raise ValueError(f"stop_words contains {word!r}; pass a list of str.")
         words = [
             word
             for word in words
             if not (self.keep_negations and word.lower() in _NEGATIONS)
         ]
-        # Cleaned as the texts are, so that "don't" in the list meets "dont" there.
+        # Clean the list like the texts, in which "don't" becomes "dont".
         cleaned = self._clean_characters(pa.array(words, type=pa.large_string()))
         return frozenset(cleaned.to_pylist())
 
     def _clean_characters(self, texts):
-        """Clean a slice of the texts: all that needs no view of whole words."""
+        """Apply all steps that work on characters to a slice of the texts."""
         replace = pc.replace_substring_regex
         if self.strip_html:
-            # Entities first: exports that were escaped twice hold "&lt;br&gt;".
-            texts = _mend_where(_ENTITY, partial(_map, html.unescape), texts)
-            texts = _mend_where("<", partial(_replace, _TAGS, " "), texts)
+            # Entities first: some exports are escaped twice and contain "&lt;br&gt;".
+            texts = _map_where(_ENTITY, html.unescape, texts)
+            texts = _replace_where("<", _TAGS, " ", texts)
         if self.urls != "keep":
-            mend = partial(_replace, _URLS, _filler(self.urls, URL_TOKEN))
-            texts = _mend_where(_URL_SIGNS, mend, texts)
+            filler = _filler(self.urls, URL_TOKEN)
+            texts = _replace_where(_URL_SIGNS, _URLS, filler, texts)
         if self.lowercase:
             texts = pc.utf8_lower(texts)
         if self.expand_contractions:
             for pattern, words in _CONTRACTIONS:
                 texts = replace(texts, pattern, words)
         if self.digits == "shape":
-            mend = partial(_map, partial(_LONG_NUMBERS.sub, _to_zeros))
-            texts = _mend_where(_LONG_NUMBER, mend, texts)
-        # Without punctuation the digits go in one step with it.
+            to_zeros = partial(_LONG_NUMBERS.sub, lambda number: "0" * len(number[0]))
+            texts = _map_where(_HAS_LONG_NUMBER, to_zeros, texts)
+        # If punctuation is removed, the same step removes the digits.
         if self.digits == "token" or (
             self.digits == "remove" and self.punctuation != "remove"
         ):
             texts = replace(texts, _DIGITS, _filler(self.digits, DIGITS_TOKEN))
         if self.punctuation == "keep":
             return self._clean_unicode(texts)
-        other = pc.invert(pc.string_is_ascii(texts))
-        if other.true_count == len(other):
+        is_unicode = pc.invert(pc.string_is_ascii(texts))
+        if is_unicode.true_count == len(texts):
             return self._clean_unicode(texts)
-        return _mend(other, self._clean_unicode, texts, self._clean_ascii(texts))
+        return _update(is_unicode, self._clean_unicode, texts, self._clean_ascii(texts))
 
     def _clean_ascii(self, texts):
-        """Do to ASCII texts what `_clean_unicode` does, in a third of its time or less.
-
-        Such a text is runs of letters, and of digits if these are kept, and marks, if
-        these are set apart; all between them is one blank.
-        """
+        """Clean ASCII texts as `_clean_unicode` does, in less time."""
         offsets, chars = to_bytes(pc.replace_substring(texts, "'", ""))
         if self.punctuation == "separate":
-            offsets, chars = _set_apart(offsets, chars)
+            offsets, chars = _separate(offsets, chars)
         is_letter = _is_letter(chars)
         is_kept = is_letter
         if self.digits in ("shape", "keep"):
             is_kept = is_kept | _is_digit(chars)
         if self.punctuation == "separate":
-            is_kept = is_kept | _is_mark(chars)
-        # What np.where would give, in an eighth of its time.
-        chars = (chars - _BLANK) * is_kept + _BLANK
-        again = np.zeros_like(is_kept)
-        again[1:] = chars[1:] == chars[:-1]
-        again[offsets[offsets < len(chars)]] = False  # the first of each text
-        dropped = again & ~is_kept
+            is_kept = is_kept | _is_punctuation(chars)
+        chars = (chars - _SPACE) * is_kept + _SPACE  # faster than np.where
+        is_repeated = np.zeros_like(is_kept)
+        is_repeated[1:] = chars[1:] == chars[:-1]
+        is_repeated[offsets[offsets < len(chars)]] = False  # the first of each text
+        dropped = is_repeated & ~is_kept
         if self.squeeze_repeats:
-            dropped[1:] |= again[1:] & again[:-1] & is_letter[1:]
+            dropped[1:] |= is_repeated[1:] & is_repeated[:-1] & is_letter[1:]
         offsets = offsets - np.searchsorted(np.flatnonzero(dropped), offsets)
         return pc.utf8_trim_whitespace(to_strings(offsets, chars[~dropped]))
 
     def _clean_unicode(self, texts):
-        """Clean emoji, punctuation, blanks and repeats in any script."""
+        """Clean emoji, punctuation, white space and repeats in any script."""
         replace = pc.replace_substring_regex
         chars = _find_characters(texts)
-        symbols = _select(r"\p{So}", chars)
-        if symbols:
-            texts = self._clean_emoji(texts, symbols)
+        if symbols := _select(r"\p{So}", chars):
+            texts = self._clean_emoji(texts, symbols, chars)
         if self.punctuation != "keep":
             for apostrophe in "'’":
                 texts = pc.replace_substring(texts, apostrophe, "")
         if self.punctuation == "separate":
             texts = replace(texts, _PUNCTUATION, r" \1 ")
-        texts = replace(texts, self._blanks(chars), " ")
+        texts = replace(texts, self._gap_pattern(chars), " ")
         if self.squeeze_repeats:
-            mend = partial(_map, partial(_REPEATS.sub, r"\1\1"))
-            texts = _mend_where(_TRIPLED, mend, texts)
+            squeeze = partial(_REPEATS.sub, r"\1\1")
+            texts = _map_where(_MAYBE_REPEATS, squeeze, texts)
         return pc.utf8_trim_whitespace(texts)
 
-    def _clean_emoji(self, texts, symbols):
+    def _clean_emoji(self, texts, symbols, chars):
         replace = pc.replace_substring_regex
         if self.emoji == "words":
-            texts = replace(texts, rf"({symbols}){_MARKS}\x{{200D}}?", r"\1")
-            return _mend_where(symbols, partial(_map, _name_emoji), texts)
-        emoji = rf"{symbols}{_MARKS}"
+            texts = replace(texts, rf"({symbols}){_MODIFIERS}\x{{200D}}?", r"\1")
+            names = {
+                ord(char): f" {unicodedata.name(char, '').lower().replace('-', ' ')} "
+                for char in chars
+                if unicodedata.category(char) == "So"
+            }
+            return _map_where(symbols, methodcaller("translate", names), texts)
+        emoji = rf"{symbols}{_MODIFIERS}"
         emoji = rf"({_FLAG}|{emoji}(?:\x{{200D}}{emoji})*)"
         return replace(texts, emoji, r" \1 " if self.emoji == "keep" else " ")
 
-    def _blanks(self, chars):
-        """Return the pattern of all that becomes one blank."""
+    def _gap_pattern(self, chars):
+        """Return the pattern of the characters between words."""
         kept = rf"\p{{L}}\p{{So}}{_JOINERS}"
         if self.digits != "remove":
             kept += r"\p{N}"
         if self.punctuation != "remove":
             kept += r"\p{P}\p{S}"
-        # Combining marks go with what they stand on (a keycap with its digit). A lone
-        # blank is left alone: there are five times as many as all the rest.
+        # A combining mark after a removed character is removed with it. A single space
+        # does not match, because replacing it by itself takes time.
         first = _select(rf"[^{kept}\p{{M}}\s]", chars)
         return rf"\s*{first}{_select(f'[^{kept}]', chars)}*|\s\s+|[\t\n\r\f\v]"
 
 
-def _set_apart(offsets, chars):
-    """Put a blank before and behind each mark of ASCII texts."""
-    marks = np.flatnonzero(_is_mark(chars))
-    chars = np.insert(chars, np.concatenate([marks, marks + 1]), _BLANK)
-    return offsets + 2 * np.searchsorted(marks, offsets), chars
+def _separate(offsets, chars):
+    """Put a space before and after each punctuation character of ASCII texts."""
+    positions = np.flatnonzero(_is_punctuation(chars))
+    chars = np.insert(chars, np.concatenate([positions, positions + 1]), _SPACE)
+    return offsets + 2 * np.searchsorted(positions, offsets), chars
 
 
 def _is_letter(chars):
@@ -424,23 +419,23 @@ def _is_digit(chars):
     return chars - np.uint8(ord("0")) < 10
 
 
-def _is_mark(chars):
+def _is_punctuation(chars):
     return (chars - np.uint8(33) < 94) & ~_is_letter(chars) & ~_is_digit(chars)
 
 
 def _find_characters(texts):
-    """Return all of ASCII, and what else stands in the texts."""
+    """Return the set of all ASCII characters and the other characters of the texts."""
     others = texts.filter(pc.invert(pc.string_is_ascii(texts)))
     return _ASCII.union(*others.to_pylist())
 
 
 def _select(pattern, chars):
-    """Return the class of those characters that match the pattern, or "".
+    """Return the class of the characters that match a pattern, or "".
 
-    RE2 compiles the classes of Unicode anew at each call. Those of the blanks take it
-    5 ms, ten times as long as all else that a short review needs.
+    RE2 compiles classes such as ``\\p{L}`` at each call, which takes ten times as long
+    as cleaning a short text. Short explicit classes are fast.
     """
-    known = _KNOWN_CLASSES[pattern]
+    known = _CLASS_MEMBERS[pattern]
     new = list(chars.difference(known))
     if new:
         found = pc.match_substring_regex(pa.array(new, pa.large_string()), pattern)
@@ -454,48 +449,35 @@ def _filler(option, token):
     return f" {token} " if option == "token" else " "
 
 
-def _to_zeros(number):
-    return "0" * len(number[0])
+def _map_where(pattern, function, texts):
+    """Apply a Python function to the texts that match a pattern."""
+    return _update(
+        pc.match_substring_regex(texts, pattern),
+        lambda found: pa.array(map(function, found.to_pylist()), type=texts.type),
+        texts,
+        texts,
+    )
 
 
-def _mend_where(pattern, function, texts):
-    """Apply a function to those texts only in which the pattern occurs."""
-    return _mend(pc.match_substring_regex(texts, pattern), function, texts, texts)
+def _replace_where(condition, pattern, replacement, texts):
+    """Replace a slow pattern in the texts that match a fast one."""
+    return _update(
+        pc.match_substring_regex(texts, condition),
+        lambda found: pc.replace_substring_regex(found, pattern, replacement),
+        texts,
+        texts,
+    )
 
 
-def _mend(mask, function, texts, others):
-    """Return what the function makes of the texts under the mask, among the others."""
+def _update(mask, function, texts, others):
+    """Return `function(texts)` where the mask is True and `others` elsewhere."""
     if not mask.true_count:
         return others
     return pc.replace_with_mask(others, mask, function(texts.filter(mask)))
 
 
-def _replace(pattern, replacement, texts):
-    return pc.replace_substring_regex(texts, pattern, replacement)
-
-
-def _map(function, texts):
-    return pa.array([function(text) for text in texts.to_pylist()], type=texts.type)
-
-
-class _EmojiNames(dict):
-    """Translation table that writes out symbols, filled as they are met."""
-
-    def __missing__(self, codepoint):
-        char = chr(codepoint)
-        if unicodedata.category(char) == "So":
-            name = unicodedata.name(char, "").lower().replace("-", " ")
-            char = f" {name} "
-        self[codepoint] = char
-        return char
-
-
-def _name_emoji(text, _names=_EmojiNames()):  # noqa: B008 (a cache on purpose)
-    return text.translate(_names)
-
-
 def _map_words(functions, texts):
-    """Apply functions to each distinct word once; drop words that become empty."""
+    """Apply functions to each distinct word, and remove words that become empty."""
     codes, offsets, words = split_words(texts)
     mapped = words.to_pylist()
     for function in functions:
@@ -503,7 +485,9 @@ def _map_words(functions, texts):
     mapped = np.array(mapped, dtype=object)
     kept = (mapped != "")[codes]
     lengths = np.add.reduceat(np.append(kept, False), offsets[:-1], dtype=np.int64)
-    lengths[offsets[:-1] == offsets[1:]] = 0  # reduceat gives an empty slice one item
+    lengths[offsets[:-1] == offsets[1:]] = (
+        0  # reduceat returns one item of an empty slice
+    )
     words = pa.array(mapped, type=pa.large_string()).take(pa.array(codes[kept]))
     lists = pa.LargeListArray.from_arrays(to_offsets(lengths), words)
     return pc.binary_join(lists, pa.scalar(" ", words.type))
@@ -515,7 +499,7 @@ def _drop(stop_words, word):
 
 @lru_cache
 def _make_stemmer(stemmer, language):
-    """Return the function, which remembers words: the next texts have them again."""
+    """Return a function that stems a word and caches the results."""
     from nltk.stem import LancasterStemmer, PorterStemmer, SnowballStemmer
 
     if stemmer == "porter":
@@ -526,10 +510,10 @@ def _make_stemmer(stemmer, language):
         chosen = SnowballStemmer(language)
     else:
         raise ValueError(
-            f"language={language!r} has no snowball stemmer; choose one of: "
-            f"{', '.join(SnowballStemmer.languages)}; or set stemmer=None."
+            f"language={language!r} has no snowball stemmer. Use one of "
+            f"{', '.join(SnowballStemmer.languages)}, or stemmer=None."
         )
-    return lru_cache(_MOST_STEMS)(chosen.stem)
+    return lru_cache(_STEMMER_CACHE_SIZE)(chosen.stem)
 
 
 def _make_lemmatizer():
@@ -541,14 +525,14 @@ def _make_lemmatizer():
     except LookupError:
         raise LookupError(
             "lemmatizer='wordnet' needs NLTK's WordNet corpus, which was not found. "
-            "Get it once with: python -m nltk.downloader wordnet"
+            "Install it with: python -m nltk.downloader wordnet"
         ) from None
     return partial(_lemmatize, WordNetLemmatizer())
 
 
 def _lemmatize(lemmatizer, word):
-    # Without tags the first part of speech that changes the word wins; verbs first,
-    # or "was" becomes the noun "wa".
+    # The first part of speech that changes the word decides. Verbs come first: as a
+    # noun "was" becomes "wa".
     for part_of_speech in "vnar":
         lemma = lemmatizer.lemmatize(word, part_of_speech)
         if lemma != word:

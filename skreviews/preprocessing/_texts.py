@@ -1,6 +1,6 @@
-"""The one door for raw texts, and the Arrow kernels behind it."""
+"""Check raw texts, and split them into words with Arrow."""
 
-import math
+import reprlib
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 
@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Rows handed to a thread at once: large enough that Python's share vanishes, small
-# enough that the cores share a thousand reviews.
+# Texts in one task of a thread: many enough to hide the overhead of Python, few enough
+# to use all cores for a few thousand texts.
 _CHUNK_ROWS = 1024
 
-# The blanks beyond ASCII that str.split splits at.
-_WIDE_BLANKS = (
+# The white space outside ASCII at which str.split splits.
+_WIDE_SPACE = (
     r"[\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 )
 
@@ -28,9 +28,9 @@ def check_texts(X, *, missing="error"):
     Parameters
     ----------
     X : list, tuple, ndarray, Series, Index or pyarrow array of shape (n_samples,)
-        The texts. They are not modified.
+        Texts. They are not modified.
     missing : {'error', 'empty'}, default='error'
-        What a missing text (None, NaN, NA) does: raise, or count as ``""``.
+        Treatment of missing texts (None, NaN, NA): raise, or replace by ``""``.
 
     Returns
     -------
@@ -39,8 +39,8 @@ def check_texts(X, *, missing="error"):
     Raises
     ------
     ValueError
-        If `X` is a single string, is not one-dimensional, is empty, or holds
-        anything but strings. The message names the first position at fault.
+        If `X` is a single string, not one-dimensional or empty, or contains anything
+        but strings. The message names the first invalid position.
 
     Examples
     --------
@@ -67,20 +67,16 @@ def check_texts(X, *, missing="error"):
 
 
 def map_chunks(function, texts):
-    """Apply `function` to slices of an Arrow array, in threads, in order.
+    """Apply a function to slices of an Arrow array in threads, and list the results.
 
-    Arrow's kernels release the GIL. joblib counts the cores that a container has, and
-    Arrow keeps to OMP_NUM_THREADS, which joblib sets in its worker processes.
-
-    Returns
-    -------
-    results : list
-        What `function` returned for each slice.
+    Arrow's kernels release the GIL. `joblib.cpu_count` respects the limits of a
+    container, and `pyarrow.cpu_count` respects OMP_NUM_THREADS, which joblib sets in
+    its worker processes.
     """
     chunks = [
         texts.slice(start, _CHUNK_ROWS) for start in range(0, len(texts), _CHUNK_ROWS)
     ]
-    if len(chunks) == 1:  # to count the cores takes as long as to split a review
+    if len(chunks) == 1:  # counting the cores takes as long as splitting a text
         return [function(chunks[0])]
     n_threads = min(len(chunks), joblib.cpu_count(), pa.cpu_count())
     if n_threads == 1:
@@ -90,7 +86,7 @@ def map_chunks(function, texts):
 
 
 def split_words(texts):
-    """Split texts at white space into coded words.
+    """Split texts at white space and encode the words.
 
     Parameters
     ----------
@@ -98,11 +94,12 @@ def split_words(texts):
 
     Returns
     -------
-    codes : ndarray of int32 of shape (n_words,)
-        For each word of each text its place in `words`.
+    codes : ndarray of int32 of shape (n_tokens,)
+        The index of each token in `words`.
     offsets : ndarray of int64 of shape (n_samples + 1,)
-        Text `i` has the words ``codes[offsets[i]:offsets[i + 1]]``.
+        Text `i` has the tokens ``codes[offsets[i]:offsets[i + 1]]``.
     words : pyarrow.LargeStringArray of shape (n_distinct_words,)
+        The distinct words.
     """
     encoded, lengths = zip(*map_chunks(_split_chunk, texts), strict=True)
     encoded = pa.chunked_array(encoded).unify_dictionaries()
@@ -111,12 +108,12 @@ def split_words(texts):
 
 
 def to_offsets(lengths):
-    """Return the row offsets, one more than rows, of a ragged array."""
+    """Return the offsets of the rows of a ragged array, of shape (n_rows + 1,)."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def to_bytes(texts):
-    """Return the row offsets and the UTF-8 bytes of an Arrow array, not copied."""
+    """Return views of the row offsets and the UTF-8 bytes of an Arrow array."""
     _, offsets, data = texts.buffers()
     offsets = np.frombuffer(offsets, np.int64, len(texts) + 1, 8 * texts.offset)
     data = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
@@ -124,7 +121,7 @@ def to_bytes(texts):
 
 
 def to_strings(offsets, data):
-    """Return the Arrow array of the rows of UTF-8 bytes, not copied."""
+    """Return row offsets and UTF-8 bytes as an Arrow array, without a copy."""
     offsets, data = pa.py_buffer(offsets), pa.py_buffer(data)
     return pa.LargeStringArray.from_buffers(offsets.size // 8 - 1, offsets, data)
 
@@ -148,7 +145,7 @@ def _check_container(X):
     shape = X.shape if hasattr(X, "shape") else (len(X),)
     if len(shape) != 1:
         raise ValueError(
-            f"X has the shape {tuple(shape)}, but texts have one dimension. "
+            f"X has the shape {tuple(shape)}, but texts are one-dimensional. "
             "Pass one column, such as X[:, 0], or X.ravel()."
         )
 
@@ -157,13 +154,13 @@ def _to_arrow(X):
     try:
         texts = X if isinstance(X, (pa.Array, pa.ChunkedArray)) else _infer(X)
     except (pa.ArrowException, UnicodeEncodeError, TypeError, ValueError):
-        texts = None  # mixed types or a broken string: the scan below finds where
+        texts = None  # mixed types or an invalid string, found by the scan below
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     if texts is not None and pa.types.is_dictionary(texts.type):
         texts = texts.dictionary_decode()
     if texts is None or not _is_text_type(texts.type):
-        # pandas.NA and kin stop Arrow's inference; without them it may succeed.
+        # Arrow cannot infer the type of a list with pandas.NA.
         items = [None if _is_missing(item) else item for item in _items(X)]
         for position, item in enumerate(items):
             if item is not None and not _is_valid(item):
@@ -174,7 +171,7 @@ def _to_arrow(X):
 
 def _infer(X):
     if isinstance(X, np.ndarray) and X.dtype.kind == "U":
-        X = X.astype(object)  # Arrow ends a text of a U array at its first zero
+        X = X.astype(object)  # Arrow cuts the texts of U arrays at a null character
     return pa.array(X, from_pandas=True)
 
 
@@ -192,12 +189,7 @@ def _items(X):
 
 
 def _is_missing(item):
-    return (
-        item is None
-        or item is pd.NA
-        or item is pd.NaT
-        or (isinstance(item, (float, np.floating)) and math.isnan(item))
-    )
+    return pd.api.types.is_scalar(item) and pd.isna(item)
 
 
 def _is_valid(item):
@@ -214,35 +206,29 @@ def _raise_at(position, X):
     item = _items(X)[position]
     if isinstance(item, str):
         raise ValueError(
-            f"X[{position}] holds half a surrogate pair, which is no Unicode text. "
-            'Mend it with text.encode("utf-8", "replace").decode().'
+            f"X[{position}] holds half a surrogate pair, which is invalid Unicode. "
+            'Repair it with text.encode("utf-8", "replace").decode().'
         )
     if _is_missing(item):
         remedy = 'Drop the row, or clean it first with TextCleaner(missing="empty").'
     elif isinstance(item, bytes):
         remedy = 'Decode it first, such as item.decode("utf-8").'
     elif isinstance(item, Integral):
-        remedy = "Are these token ids? Raw texts are expected here."
+        remedy = "Pass raw texts, not token ids."
     else:
-        remedy = "Pass one str for each row."
+        remedy = "Pass one str for each text."
     raise ValueError(
-        f"X[{position}] is {_shorten(item)} ({type(item).__name__}), not a str. "
+        f"X[{position}] is {reprlib.repr(item)} ({type(item).__name__}), not a str. "
         f"{remedy}"
     )
 
 
-def _shorten(item):
-    text = repr(item)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
 def _split_chunk(texts):
     starts, offsets, data = _find_words(texts)
-    # A word with the blanks behind it: to cut these off after the encoding means to
-    # touch each distinct word only, not the whole of the texts.
+    # Each word with the white space after it, which is trimmed off the distinct words.
     words = to_strings(np.append(starts, len(data)), data).dictionary_encode()
-    if pc.match_substring_regex(words.dictionary, _WIDE_BLANKS).true_count:
-        return _split_chunk(pc.replace_substring_regex(texts, _WIDE_BLANKS, " "))
+    if pc.match_substring_regex(words.dictionary, _WIDE_SPACE).true_count:
+        return _split_chunk(pc.replace_substring_regex(texts, _WIDE_SPACE, " "))
     trimmed = pc.utf8_trim_whitespace(words.dictionary).dictionary_encode()
     codes = trimmed.indices.to_numpy()[words.indices.to_numpy()]
     encoded = pa.DictionaryArray.from_arrays(codes, trimmed.dictionary)
@@ -250,10 +236,10 @@ def _split_chunk(texts):
 
 
 def _find_words(texts):
-    """Return where the words start, where the texts start, and their bytes."""
+    """Return the starts of the words, the offsets of the texts, and the bytes."""
     offsets, data = to_bytes(texts)
-    blank = (data == 32) | (data - np.uint8(9) < 5) | (data - np.uint8(28) < 4)
-    behind_blank = np.empty_like(blank)
-    behind_blank[1:] = blank[:-1]
-    behind_blank[offsets[offsets < len(data)]] = True
-    return np.flatnonzero(behind_blank & ~blank), offsets, data
+    is_space = (data == 32) | (data - np.uint8(9) < 5) | (data - np.uint8(28) < 4)
+    after_space = np.empty_like(is_space)
+    after_space[1:] = is_space[:-1]
+    after_space[offsets[offsets < len(data)]] = True
+    return np.flatnonzero(after_space & ~is_space), offsets, data

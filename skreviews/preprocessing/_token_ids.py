@@ -1,4 +1,4 @@
-"""Token ids: what the vectorizer makes and the classifier takes."""
+"""Token ids: the output of SequenceVectorizer and the input of the classifiers."""
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,16 @@ FIRST_WORD = 2
 
 
 class TokenIds(np.ndarray):
-    """Token ids that know their words.
+    """An integer ndarray of token ids that carries its vocabulary.
 
-    An integer ndarray in all else. Slices and selections keep the words, so that a
-    classifier behind a `SequenceVectorizer` learns the size and the order of the
-    vocabulary, also inside cross-validation.
+    Slices and selections keep the words. A classifier after a `SequenceVectorizer`
+    therefore knows the vocabulary, also inside cross-validation.
 
     Attributes
     ----------
     words : tuple of str or None
-        The word with id ``i`` stands at ``words[i - 2]``; 0 is padding, 1 unknown.
+        The word with id ``i`` is ``words[i - 2]``; 0 is padding and 1 out of
+        vocabulary.
     """
 
     words = None
@@ -37,20 +37,20 @@ class TokenIds(np.ndarray):
 
 
 def words_of(X):
-    """Return the words that the ids carry along, or None."""
+    """Return the words that the ids carry, or None."""
     if isinstance(X, pd.DataFrame):
         return X.attrs.get("words")
     return X.words if isinstance(X, TokenIds) else None
 
 
 def check_ids(X, estimator):
-    """Return the ids as an ndarray, or raise where one is no id.
+    """Check token ids and return them as an ndarray.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, max_len)
     estimator : estimator
-        Named in scikit-learn's own messages.
+        Named in the messages of scikit-learn.
 
     Returns
     -------
@@ -59,8 +59,8 @@ def check_ids(X, estimator):
     Raises
     ------
     ValueError
-        If `X` holds texts, negative numbers, or numbers that are not whole. The
-        message names the first position at fault.
+        If `X` contains texts, negative numbers or fractions. The message names the
+        first invalid position.
     """
     sequences = (list, tuple, np.ndarray, pd.Series)
     if isinstance(X, sequences) and isinstance(next(iter(X), None), str):
@@ -69,7 +69,7 @@ def check_ids(X, estimator):
             "classifier, or use make_review_pipeline."
         )
     if isinstance(X, TokenIds) and X.ndim == 2 and X.size and X.dtype.kind in "iu":
-        ids = np.asarray(X)  # check_array takes as long as a short review's LSTM
+        ids = np.asarray(X)  # check_array takes as long as predicting a short text
     else:
         ids = check_array(X, input_name="X", estimator=estimator)
     if ids.dtype.kind == "f":
@@ -79,10 +79,10 @@ def check_ids(X, estimator):
     return ids
 
 
-def _refuse(ids, wrong, reason):
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0].tolist()
+def _refuse(ids, invalid, reason):
+    if invalid.any():
+        row, column = np.argwhere(invalid)[0].tolist()
         raise ValueError(
             f"X[{row}, {column}] is {ids[row, column]}, which {reason}. Token ids are "
-            "whole numbers from 0 on, such as SequenceVectorizer makes them from texts."
+            "whole numbers from 0; SequenceVectorizer makes them from texts."
         )
