@@ -1,4 +1,4 @@
-"""make_review_pipeline: the whole way from raw reviews to labels."""
+"""make_review_pipeline: the pipeline from raw texts to labels."""
 
 from numbers import Integral
 
@@ -17,42 +17,40 @@ def make_review_pipeline(
 ):
     """Build the pipeline ``clean -> resample -> vectorize -> lstm``.
 
-    The cleaner makes each mark of punctuation a word, keeps numbers, of long ones their
-    shape, and reduces English words to their stems, unless ``lstm__word_vectors`` are
-    given here, for these know words. Other languages need ``clean__language`` or
-    ``clean__stemmer=None``.
-
-    Rare labels weigh more, by one over the square root of the class sizes, unless
-    ``lstm__decision="median"``: set ``lstm__class_weight=None`` for the best accuracy
-    and probabilities that are those of the data. The resampler leaves all rows as they
-    are until it gets a `sampling_strategy`.
+    The cleaner turns punctuation into tokens and keeps numbers. The resampler keeps all
+    samples until it gets a `sampling_strategy`. The vectorizer stems English words;
+    other languages need ``vectorize__language`` or ``vectorize__stemmer=None``. The
+    LSTM is averaged with an `NgramClassifier`, and weighs rare classes by the inverse
+    square root of their size. For probabilities that match the class frequencies, and
+    the highest accuracy, set ``lstm__class_weight=None``.
 
     Parameters
     ----------
     device : str, default='auto'
-        Where the LSTM computes: 'cpu', 'cuda', 'cuda:0', 'mps', or what is there.
+        Device of the LSTM: 'cpu', 'cuda', 'cuda:0', 'mps', or the best available.
     random_state : int, RandomState instance or None, default=None
         Seed of the resampler and of the LSTM.
     verbose : int, default=0
-        1 shows a line for each epoch and, on a terminal or in a notebook, a progress
-        bar.
+        1 prints a line for each epoch and, on a terminal or in a notebook, shows a
+        progress bar.
     memory : str, joblib.Memory or None, default=None
-        Where the fitted steps before the LSTM are cached. Give a `random_state` then:
-        a cached resampling would else be the same for every fit.
+        Cache of the fitted steps before the LSTM. Pass a `random_state` with it:
+        otherwise a cached resampling is the same for every fit.
     **step_params : dict
         Parameters of the steps, such as ``lstm__hidden_size=64``,
+        ``lstm__ngrams__ngram_range=(1, 3)`` or
         ``resample__sampling_strategy="hybrid"``, or a step itself:
         ``resample="passthrough"``.
 
     Returns
     -------
     pipeline : imblearn.pipeline.Pipeline
-        Not fitted yet. It takes raw texts and labels.
+        Unfitted. It takes raw texts and labels.
 
     Raises
     ------
     ValueError
-        If a step or a parameter is unknown, or if the device is not there.
+        If a step or a parameter is unknown, or if the device is not available.
 
     See Also
     --------
@@ -70,45 +68,26 @@ def make_review_pipeline(
     >>> pipe.fit(X, y).predict(["Love love love", "crashes"])
     array([5, 1])
     """
-    find_device(device)  # before the texts are cleaned, which may take a while
+    find_device(device)  # raises before any text is cleaned
     if memory is not None and random_state is not None:
-        # A live generator changes between fits, and with it the key of the cache.
+        # A generator changes with each fit, and the key of the cache with it.
         random_state = _to_seed(random_state)
-    classifier = step_params.get("lstm")
-    vectors = getattr(classifier, "word_vectors", None)
-    vectors = step_params.get("lstm__word_vectors", vectors)
-    is_pretrained = not (vectors is None or isinstance(vectors, str))
+    cleaner = TextCleaner(digits="shape", punctuation="separate")
+    resampler = TextResampler(sampling_strategy=None, random_state=random_state)
+    vectorizer = SequenceVectorizer(stemmer="snowball")
+    classifier = LSTMClassifier(
+        ngrams=NgramClassifier(),
+        class_weight="auto",
+        device=device,
+        random_state=random_state,
+        verbose=verbose,
+    )
     pipeline = Pipeline(
         [
-            # Marks and numbers tell of stars ("10/10", "!!!") and of spam, and stems
-            # spare rare words: all in all folds of six sets gained 0.001 to 0.019 of
-            # accuracy, two of them with longer word vectors, too.
-            (
-                "clean",
-                TextCleaner(
-                    digits="shape",
-                    punctuation="separate",
-                    stemmer=None if is_pretrained else "snowball",
-                ),
-            ),
-            (
-                "resample",
-                TextResampler(sampling_strategy=None, random_state=random_state),
-            ),
-            ("vectorize", SequenceVectorizer()),
-            (
-                "lstm",
-                # In folds of three sets of stars these weights cost 0.004 to 0.009 of
-                # accuracy, gained 0.008 to 0.041 of macro-F1, and never lost kappa. No
-                # resampling had as much for as little.
-                LSTMClassifier(
-                    ngrams=NgramClassifier(),
-                    class_weight="auto",
-                    device=device,
-                    random_state=random_state,
-                    verbose=verbose,
-                ),
-            ),
+            ("clean", cleaner),
+            ("resample", resampler),
+            ("vectorize", vectorizer),
+            ("lstm", classifier),
         ],
         memory=memory,
     )
@@ -121,17 +100,17 @@ def find_steps(pipeline):
     Parameters
     ----------
     pipeline : Pipeline
-        Ends with a `SequenceVectorizer` and a `LSTMClassifier`.
+        Its last steps are a `SequenceVectorizer` and an `LSTMClassifier`.
 
     Returns
     -------
     steps : list of tuple of (str, estimator)
-        Without resamplers and what is passed through.
+        Without resamplers and ``"passthrough"``.
 
     Raises
     ------
     TypeError
-        If it is no such pipeline.
+        If the pipeline has other last steps.
     """
     steps = [
         (name, step)
@@ -142,8 +121,8 @@ def find_steps(pipeline):
     wanted = (SequenceVectorizer, LSTMClassifier)
     if len(last) < 2 or not all(map(isinstance, last, wanted)):
         raise TypeError(
-            f"{type(pipeline).__name__} is no pipeline with a SequenceVectorizer and a "
-            "LSTMClassifier at its end: pass what make_review_pipeline returns."
+            f"{type(pipeline).__name__} does not end with a SequenceVectorizer and an "
+            "LSTMClassifier: pass a pipeline such as make_review_pipeline returns."
         )
     return steps
 

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
+from skreviews.preprocessing._stemmers import make_stemmer
 from skreviews.preprocessing._texts import (
     check_texts,
     split_words,
@@ -66,16 +67,22 @@ class SequenceVectorizer(
     tokenizer : callable or None, default=None
         Function from a text to its tokens, a sequence of str. None splits at white
         space, which is much faster.
+    stemmer : {'porter', 'snowball', 'lancaster'} or None, default=None
+        NLTK stemmer. Words with the same stem share an id. The ids carry the most
+        frequent word of each stem, so that pretrained word vectors find it.
+    language : str, default='english'
+        Language of the snowball stemmer.
     vocabulary : mapping or iterable of str or None, default=None
         Fixed vocabulary. An iterable assigns ids from 2 in its order. A mapping assigns
         each word its id; the ids must be 2, 3, 4, ...
+        With a stemmer it consists of stems.
     dtype : dtype, default=np.int32
         Integer type of the ids.
 
     Attributes
     ----------
     vocabulary_ : dict
-        Ids by word.
+        Ids by word, or by stem if there is a stemmer.
     max_len_ : int
         Length of the rows.
 
@@ -110,6 +117,8 @@ class SequenceVectorizer(
         "max_len": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "truncation": [StrOptions({"head", "tail", "head_tail"})],
         "tokenizer": [callable, None],
+        "stemmer": [StrOptions({"porter", "snowball", "lancaster"}), None],
+        "language": [str],
         "vocabulary": "no_validation",
         "dtype": "no_validation",
     }
@@ -122,6 +131,8 @@ class SequenceVectorizer(
         max_len="auto",
         truncation="head_tail",
         tokenizer=None,
+        stemmer=None,
+        language="english",
         vocabulary=None,
         dtype=np.int32,
     ):
@@ -130,6 +141,8 @@ class SequenceVectorizer(
         self.max_len = max_len
         self.truncation = truncation
         self.tokenizer = tokenizer
+        self.stemmer = stemmer
+        self.language = language
         self.vocabulary = vocabulary
         self.dtype = dtype
 
@@ -180,7 +193,10 @@ class SequenceVectorizer(
         vocabulary = None
         if self.vocabulary is not None:
             vocabulary = _check_vocabulary(self.vocabulary)
-        codes, offsets, words = self._split(texts)
+        codes, offsets, words = self._tokenize(texts)
+        stem_codes, stems = self._stem(words)
+        surface_forms = _find_surface_forms(codes, words, stem_codes, stems)
+        codes, words = stem_codes[codes], stems
         if vocabulary is None:
             vocabulary = self._learn_vocabulary(codes, offsets, words)
         highest = np.iinfo(self.dtype).max
@@ -193,7 +209,8 @@ class SequenceVectorizer(
         self.vocabulary_ = vocabulary
         self.max_len_ = self._choose_max_len(np.diff(offsets))
         # The word with id i is self._words[i - 2].
-        self._words = tuple(sorted(vocabulary, key=vocabulary.get))
+        words_by_id = sorted(vocabulary, key=vocabulary.get)
+        self._words = tuple(surface_forms.get(word, word) for word in words_by_id)
         self._n_features_out = self.max_len_
         ids = self._look_up(words)[codes]
         return self._contain(self._pad(ids, offsets), X)
@@ -260,10 +277,28 @@ class SequenceVectorizer(
         return tags
 
     def _split(self, texts):
+        """Return the coded tokens, the offsets of the texts, and the distinct tokens.
+
+        With a stemmer the tokens are stems.
+        """
+        codes, offsets, words = self._tokenize(texts)
+        stem_codes, stems = self._stem(words)
+        return stem_codes[codes], offsets, stems
+
+    def _stem(self, words):
+        """Return the position of the stem of each distinct word, and the stems."""
+        if self.stemmer is None:
+            return np.arange(len(words), dtype=np.int32), words
+        stem = make_stemmer(self.stemmer, self.language)
+        stems = [stem(word) or word for word in words.to_pylist()]
+        stems = pa.array(stems, type=pa.large_string()).dictionary_encode()
+        return stems.indices.to_numpy(), stems.dictionary
+
+    def _tokenize(self, texts):
         if self.tokenizer is None:
             return split_words(texts)
         tokens = [
-            self._tokenize(position, text)
+            self._tokenize_one(position, text)
             for position, text in enumerate(texts.to_pylist())
         ]
         flat = pa.array(
@@ -272,7 +307,7 @@ class SequenceVectorizer(
         offsets = to_offsets([len(row) for row in tokens])
         return flat.indices.to_numpy(), offsets, flat.dictionary
 
-    def _tokenize(self, position, text):
+    def _tokenize_one(self, position, text):
         tokens = self.tokenizer(text)
         if isinstance(tokens, str) or not isinstance(tokens, Iterable):
             raise ValueError(
@@ -353,6 +388,20 @@ class SequenceVectorizer(
         )
         frame.attrs["words"] = self._words
         return frame
+
+
+def _find_surface_forms(codes, words, stem_codes, stems):
+    """Return the most frequent word of each stem, a dict; empty without a stemmer."""
+    if stems is words:
+        return {}
+    table = pa.table(
+        {
+            "word": words,
+            "stem": stems.take(pa.array(stem_codes)),
+            "count": np.bincount(codes, minlength=len(words)),
+        }
+    ).sort_by([("count", "ascending"), ("word", "descending")])  # the last one wins
+    return dict(zip(table["stem"].to_pylist(), table["word"].to_pylist(), strict=True))
 
 
 def _check_vocabulary(vocabulary):

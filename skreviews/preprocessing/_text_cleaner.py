@@ -4,7 +4,7 @@ import html
 import re
 import unicodedata
 from collections import defaultdict
-from functools import lru_cache, partial
+from functools import partial
 from operator import methodcaller
 from string import ascii_letters
 
@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from skreviews.preprocessing._stemmers import make_stemmer
 from skreviews.preprocessing._texts import (
     check_texts,
     map_chunks,
@@ -63,7 +64,6 @@ _PUNCTUATION = r"([\p{P}\p{Sc}\p{Sm}^`´¨])"
 _MAYBE_REPEATS = "|".join(c * 3 for c in ascii_letters) + r"|[^\x00-\x7F]{3}"
 _REPEATS = re.compile(r"([^\W\d_])\1{2,}")
 
-_STEMMER_CACHE_SIZE = 2**15  # a few megabytes of words
 
 _ASCII = frozenset(map(chr, range(128)))
 _SPACE = np.uint8(ord(" "))
@@ -290,7 +290,7 @@ class TextCleaner(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if self.lemmatizer is not None:
             functions.append(_make_lemmatizer())
         if self.stemmer is not None:
-            functions.append(_make_stemmer(self.stemmer, self.language))
+            functions.append(make_stemmer(self.stemmer, self.language))
         return functions
 
     def _find_stop_words(self):
@@ -495,25 +495,6 @@ def _map_words(functions, texts):
 
 def _drop(stop_words, word):
     return "" if word in stop_words else word
-
-
-@lru_cache
-def _make_stemmer(stemmer, language):
-    """Return a function that stems a word and caches the results."""
-    from nltk.stem import LancasterStemmer, PorterStemmer, SnowballStemmer
-
-    if stemmer == "porter":
-        chosen = PorterStemmer()
-    elif stemmer == "lancaster":
-        chosen = LancasterStemmer()
-    elif language in SnowballStemmer.languages:
-        chosen = SnowballStemmer(language)
-    else:
-        raise ValueError(
-            f"language={language!r} has no snowball stemmer. Use one of "
-            f"{', '.join(SnowballStemmer.languages)}, or stemmer=None."
-        )
-    return lru_cache(_STEMMER_CACHE_SIZE)(chosen.stem)
 
 
 def _make_lemmatizer():
