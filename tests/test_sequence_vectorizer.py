@@ -523,3 +523,37 @@ def test_invalid_ids_are_rejected(X, message):
     for reject in (vectorizer.inverse_transform, lambda X: check_ids(X, vectorizer)):
         with pytest.raises(ValueError, match=message):
             reject(X)
+
+
+# Stems
+
+
+@pytest.mark.parametrize("stemmer", ["porter", "snowball", "lancaster"])
+def test_stemming_in_the_vectorizer_equals_stemming_in_the_cleaner(stemmer):
+    X = [f"{text} crashing crashes!" for text in make_reviews(50, random_state=0)[0]]
+    cleaner, stemming = TextCleaner(), TextCleaner(stemmer=stemmer)
+    vectorizer = SequenceVectorizer(stemmer=stemmer)
+    plain = SequenceVectorizer()
+    ids = vectorizer.fit_transform(cleaner.fit_transform(X))
+    assert_array_equal(ids, plain.fit_transform(stemming.fit_transform(X)))
+    assert vectorizer.vocabulary_ == plain.vocabulary_
+    new = ["It crashed again", "unheard-of words"]
+    assert_array_equal(
+        vectorizer.transform(cleaner.transform(new)),
+        plain.transform(stemming.transform(new)),
+    )
+
+
+def test_ids_carry_the_most_frequent_word_of_each_stem_in_any_order_of_the_texts():
+    texts = ["crashes crashes crash", "loved loves", "the crashing app"]
+    for X in (texts, texts[::-1]):
+        ids = SequenceVectorizer(stemmer="snowball").fit_transform(X)
+        assert ids.words == ("crashes", "loved", "app", "the")
+
+
+def test_stems_of_another_language():
+    vectorizer = SequenceVectorizer(stemmer="snowball", language="german")
+    vectorizer.fit(["die Häuser", "das Haus"])
+    assert set(vectorizer.vocabulary_) == {"die", "haus", "das"}
+    with pytest.raises(ValueError, match="'klingon' has no snowball stemmer"):
+        vectorizer.set_params(language="klingon").fit(["nuqneH"])

@@ -20,7 +20,8 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 from sklearn.pipeline import make_pipeline
 
 from skreviews import SequenceVectorizer, TextCleaner
-from skreviews.preprocessing import _text_cleaner, _texts
+from skreviews.preprocessing import _texts
+from skreviews.preprocessing._stemmers import make_stemmer
 
 # Typical parts of reviews, and input that breaks other cleaners.
 FRAGMENTS = [
@@ -582,7 +583,7 @@ def test_each_distinct_word_is_stemmed_once(monkeypatch, stemmer):
             self.stem = stem
 
     monkeypatch.setattr(f"nltk.stem.{name}", Counting)
-    _text_cleaner._make_stemmer.cache_clear()
+    make_stemmer.cache_clear()
     monkeypatch.setattr(_texts, "_CHUNK_ROWS", 100)
     texts = ["good app crashes", "good GOOD", "", "app, app"] * 200
     cleaned = clean(texts, stemmer=stemmer)
@@ -591,7 +592,7 @@ def test_each_distinct_word_is_stemmed_once(monkeypatch, stemmer):
     assert cleaned == [f"good {app} crash", "good good", "", f"{app} {app}"] * 200
     clean(texts, stemmer=stemmer)
     assert len(seen) == 3  # cached between calls
-    _text_cleaner._make_stemmer.cache_clear()
+    make_stemmer.cache_clear()
 
 
 def test_stop_words_are_removed_before_stemming():
