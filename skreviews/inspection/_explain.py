@@ -167,7 +167,9 @@ def _attribute_all(classifier, ids, codes):
 def _spread(parts, text, reader):
     """Return the rows of the words of a raw text, and those of its tokens."""
     (tokens,) = reader.split([text])
-    kept = reader.vectorizer._keep(np.array([0, len(tokens)]))
+    vectorizer = reader.vectorizer
+    offsets = np.array([0, len(tokens)])
+    kept = find_kept(offsets, vectorizer.max_len_, vectorizer.truncation)
     shares = np.full((len(tokens), 2), np.nan)  # of the LSTM and the n-grams
     if tokens:
         shares[kept] = np.column_stack([parts.lstm, parts.ngrams])

@@ -142,13 +142,10 @@ class SortedBatches:
     dataset : TokenDataset
     batch_size : int
         Ignored. skorch passes it, but here a batch has as many rows as fit.
-    max_len : int or None, default=None
-        Maximum number of tokens that the net processes of a row.
     """
 
-    def __init__(self, dataset, batch_size=None, max_len=None):
+    def __init__(self, dataset, batch_size=None):
         self.dataset = dataset
-        self.max_len = max_len
 
     def __iter__(self):
         return self.dataset.batches(self.groups())
@@ -157,7 +154,7 @@ class SortedBatches:
         """Return the rows of each batch, a list of ndarrays."""
         lengths = self.dataset.rows.lengths
         rows = np.argsort(lengths, kind="stable")
-        lengths = lengths[rows].clip(max=self.max_len)
+        lengths = lengths[rows]
         most = _PREDICTION_POSITIONS[self.dataset.device.type]
         groups = []
         while len(rows):
@@ -171,15 +168,13 @@ class SortedBatches:
         return groups
 
 
-def split_batch(inputs, y, max_len=None):
+def split_batch(inputs, y):
     """Split a training batch into parts that fit into the memory budget.
 
     Parameters
     ----------
     inputs : dict of {str: Tensor}
     y : Tensor
-    max_len : int or None, default=None
-        Maximum number of tokens that the net processes of a row.
 
     Returns
     -------
@@ -187,7 +182,6 @@ def split_batch(inputs, y, max_len=None):
         Usually one part, the batch itself.
     """
     n_rows, length = inputs["ids"].shape
-    length = min(length, max_len or length)
     size = max(1, _TRAINING_POSITIONS[inputs["ids"].device.type] // length)
     return [
         (

@@ -338,8 +338,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         dataset = TokenDataset(rows, codes, weights)
         module = make_module_params(self, recipe, n_tokens, len(classes), device)
         with seeded(self.random_state, device) as random_state, flushed_denormals():
-            train, valid = self._hold_out(dataset, recipe, device, random_state)
+            train, valid = self._hold_out(dataset, recipe, random_state)
             ngrams = self._fit_ngrams(train, classes, words, ids.shape[1])
+            train = self._shorten(train)
+            valid = None if valid is None else self._shorten(valid).to(device)
             net = build_net(self, recipe, module, device, len(train), valid)
             if previous is None:
                 initialize_net(net, recipe, given, rows, words, random_state)
@@ -421,7 +423,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                 ngrams = self.ngrams_
             # One epoch over each sample does not overfit.
             net.adversarial = (self.net_params or {}).get("adversarial", 0.0)
-            net.train_on(dataset.to(device), epochs=1)
+            net.train_on(self._shorten(dataset).to(device), epochs=1)
             if ngrams is not None:
                 X_rows = TokenIds(rows.to_padded(ids.shape[1]), words)
                 ngrams.partial_fit(X_rows, all_classes[codes], all_classes, weights)
@@ -481,7 +483,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         precision = find_precision(self.precision, device, or_fp32=True)
         dataset = TokenDataset(TokenRows.from_padded(ids, self.n_tokens_))
         with flushed_denormals():
-            scores = self.net_.move_to(device, precision).logits(dataset)
+            net = self.net_.move_to(device, precision)
+            scores = net.logits(self._shorten(dataset))
         if len(self.classes_) == 2:
             scores = scores[:, 1] - scores[:, 0]
         if self.ngrams_ is None:
@@ -531,7 +534,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
                 params["embedding_dim"] = given_dim
         return make_recipe(params, n_samples, n_words, n_tokens, given_dim)
 
-    def _hold_out(self, dataset, recipe, device, random_state):
+    def _hold_out(self, dataset, recipe, random_state):
         """Return the training data, and the held-out data or None."""
         if recipe.validation_fraction is None:
             return dataset, None
@@ -542,16 +545,20 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             random_state,
         )
         if held_out.any():
-            train, valid = (
-                dataset.take(np.flatnonzero(part)) for part in (~held_out, held_out)
-            )
-            return train, valid.to(device)
+            parts = (~held_out, held_out)
+            return [dataset.take(np.flatnonzero(part)) for part in parts]
         if self.early_stopping:
             raise ValueError(
                 "early_stopping=True needs samples to hold out, but each class has one "
                 "distinct sample only. Set early_stopping=False."
             )
         return dataset, None
+
+    def _shorten(self, dataset):
+        if self.max_len is None:
+            return dataset
+        rows = dataset.rows.shorten(self.max_len)
+        return TokenDataset(rows, dataset.y, dataset.sample_weight)
 
     def _fit_ngrams(self, train, classes, words, width):
         if self.ngrams is None:

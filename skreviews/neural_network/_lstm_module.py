@@ -39,9 +39,6 @@ class LSTMModule(nn.Module):
     word_dropout : float, default=0.0
         Share of the words that are replaced by the unknown token in training [3]_. At
         least one word of each row is kept.
-    max_len : int or None, default=None
-        Maximum number of tokens. The first quarter of it comes from the head of a
-        longer row, the rest from its tail [4]_.
     sparse : bool, default=False
         Whether the embedding has sparse gradients, which are faster for large
         vocabularies.
@@ -54,8 +51,6 @@ class LSTMModule(nn.Module):
        recurrent neural networks", NIPS 2016.
     .. [3] M. Iyyer et al., "Deep unordered composition rivals syntactic methods for
        text classification", ACL 2015.
-    .. [4] C. Sun, X. Qiu, Y. Xu, X. Huang, "How to fine-tune BERT for text
-       classification?", CCL 2019, section 5.3.1.
 
     Examples
     --------
@@ -80,13 +75,11 @@ class LSTMModule(nn.Module):
         dropout: float = 0.5,
         embedding_dropout: float = 0.3,
         word_dropout: float = 0.0,
-        max_len: int | None = None,
         sparse: bool = False,
     ):
         super().__init__()
         self.pooling = pooling
         self.word_dropout = word_dropout
-        self.max_len = max_len
         self.embedding = nn.Embedding(
             n_tokens, embedding_dim, padding_idx=0, sparse=sparse
         )
@@ -118,14 +111,14 @@ class LSTMModule(nn.Module):
         ids : Tensor of int32 or int64 of shape (batch, length)
             Token ids, each row padded with 0 behind its tokens.
         perturbation : Tensor or None, default=None
-            Added to the word vectors before their dropout; of shape (batch, length
-            after `shorten`, embedding_dim).
+            Added to the word vectors before their dropout; of shape (batch, length,
+            embedding_dim).
 
         Returns
         -------
         logits : Tensor of float32 of shape (batch, n_classes)
         """
-        ids = self._drop_words(self.shorten(ids))
+        ids = self._drop_words(ids)
         # Time comes first: oneDNN and cuDNN store the states so.
         ids = ids.T  # (length, batch)
         is_real = ids != 0
@@ -142,25 +135,6 @@ class LSTMModule(nn.Module):
             states = [_align(states, mirror)]  # (length, batch, n_states)
         pooled = self._pool(states, is_real.unsqueeze(-1))  # (batch, n_pooled)
         return self.head(self.dropout(pooled))  # (batch, n_classes)
-
-    def shorten(self, ids: Tensor) -> Tensor:
-        """Return at most `max_len` tokens of each row.
-
-        Parameters
-        ----------
-        ids : Tensor of int32 or int64 of shape (batch, length)
-            Token ids, each row padded with 0 behind its tokens.
-
-        Returns
-        -------
-        ids : Tensor of int32 or int64 of shape (batch, shorter length)
-        """
-        if self.max_len is None or ids.shape[1] <= self.max_len:
-            return ids
-        positions = torch.arange(self.max_len, device=ids.device)
-        n_left_out = ((ids != 0).sum(1, keepdim=True) - self.max_len).clamp(min=0)
-        is_tail = positions >= -(-self.max_len // 4)
-        return ids.take_along_dim(positions + n_left_out * is_tail, 1)
 
     def _drop_words(self, ids: Tensor) -> Tensor:
         if not (self.training and self.word_dropout):

@@ -35,7 +35,6 @@ _MODULE_PARAMS = (
     "cell",
     "pooling",
     "dropout",
-    "max_len",
 )
 # Arguments of the net that the classifier has parameters for, or sets itself.
 _TAKEN_NET_PARAMS = {
@@ -124,7 +123,6 @@ def build_net(classifier, recipe, module, device, n_train=None, valid=None):
         "batch_size": recipe.batch_size,
         "iterator_train": BucketedBatches,
         "iterator_valid": SortedBatches,
-        "iterator_valid__max_len": classifier.max_len,
         "train_split": None if valid is None else predefined_split(valid),
         "classes": np.arange(module["n_classes"]),
         "precision": classifier.precision,

@@ -99,7 +99,7 @@ class TokenNet(NeuralNetClassifier):
         On a CPU each thread processes batches of its own, because threads that share a
         batch wait for each other at each token.
         """
-        batches = SortedBatches(dataset.to(self.device), max_len=self.module_.max_len)
+        batches = SortedBatches(dataset.to(self.device))
         groups = batches.groups()
         if self.module_.training:  # the check takes less time than the call
             self._set_training(False)
@@ -155,7 +155,7 @@ class TokenNet(NeuralNetClassifier):
         self._set_training(True)
         inputs, y = batch
         steps = []
-        for part, part_y in split_batch(inputs, y, self.module_.max_len):
+        for part, part_y in split_batch(inputs, y):
             share = len(part_y) / len(y)
             y_pred = self._learn(part, part_y, share)
             loss = self.get_loss(y_pred, part_y, X=part) * share
@@ -166,8 +166,7 @@ class TokenNet(NeuralNetClassifier):
 
     def _learn(self, inputs, y, share):
         """Accumulate the gradients of one part, this share of a batch."""
-        module = self.module_
-        ids = module.shorten(inputs["ids"])
+        ids = inputs["ids"]
 
         def learn(*perturbation):
             y_pred = self._compute(ids, *perturbation)
@@ -175,7 +174,7 @@ class TokenNet(NeuralNetClassifier):
             return y_pred.detach()
 
         if self.adversarial:
-            return learn_twice(learn, module.embedding, ids, self.adversarial)
+            return learn_twice(learn, self.module_.embedding, ids, self.adversarial)
         return learn()
 
     def infer(self, x, **fit_params):

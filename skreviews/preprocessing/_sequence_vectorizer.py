@@ -30,6 +30,7 @@ from skreviews.preprocessing._token_ids import (
     TokenIds,
     check_ids,
 )
+from skreviews.preprocessing._token_rows import find_kept
 
 # max_len="auto" is this quantile of the lengths, up to a limit: a single book among the
 # texts must not fill the memory with padding.
@@ -366,18 +367,10 @@ class SequenceVectorizer(
         """Return ragged ids as rows of max_len_, truncated and padded."""
         lengths = np.diff(offsets)
         padded = np.zeros((len(lengths), self.max_len_), dtype=self.dtype)
-        padded[np.arange(self.max_len_) < lengths[:, None]] = ids[self._keep(offsets)]
+        padded[np.arange(self.max_len_) < lengths[:, None]] = ids[
+            find_kept(offsets, self.max_len_, self.truncation)
+        ]
         return padded
-
-    def _keep(self, offsets):
-        """Return a mask of the tokens that truncation keeps."""
-        max_len = self.max_len_
-        n_head = {"head": max_len, "tail": 0, "head_tail": -(-max_len // 4)}
-        n_head = n_head[self.truncation]
-        kept = np.ones(offsets[-1], dtype=bool)
-        for row in np.flatnonzero(np.diff(offsets) > max_len):
-            kept[offsets[row] + n_head : offsets[row + 1] - max_len + n_head] = False
-        return kept
 
     def _contain(self, padded, X):
         """Return the ids with their words, as TokenIds or as a DataFrame."""

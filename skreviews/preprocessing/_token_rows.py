@@ -56,6 +56,11 @@ class TokenRows:
         shifts = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return TokenRows(self.ids[np.arange(offsets[-1]) + shifts], offsets)
 
+    def shorten(self, max_len):
+        """Return at most `max_len` tokens of each row, from its head and tail."""
+        kept = find_kept(self.offsets, max_len)
+        return TokenRows(self.ids[kept], to_offsets(np.minimum(self.lengths, max_len)))
+
     def to_padded(self, width):
         """Return the rows padded with 0, ndarray of int32 of shape (n_rows, width)."""
         padded = np.full((len(self), width), PADDING, self.ids.dtype)
@@ -74,6 +79,29 @@ class TokenRows:
         columns = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
         products = (self.ids.astype(np.uint64) + np.uint64(1)) * factors[columns]
         return np.add.reduceat(products, self.offsets[:-1])
+
+
+def find_kept(offsets, max_len, truncation="head_tail"):
+    """Return which tokens of ragged rows are kept by truncation.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64 of shape (n_rows + 1,)
+    max_len : int
+        Maximum number of tokens in a row.
+    truncation : {'head_tail', 'head', 'tail'}, default='head_tail'
+        Longer rows keep their first tokens, their last, or a quarter from the head and
+        the rest from the tail.
+
+    Returns
+    -------
+    kept : ndarray of bool of shape (n_tokens,)
+    """
+    n_head = {"head": max_len, "tail": 0, "head_tail": -(-max_len // 4)}[truncation]
+    kept = np.ones(offsets[-1], dtype=bool)
+    for row in np.flatnonzero(np.diff(offsets) > max_len):
+        kept[offsets[row] + n_head : offsets[row + 1] - max_len + n_head] = False
+    return kept
 
 
 def arrange_rows(rows, codes, sample_weight):
