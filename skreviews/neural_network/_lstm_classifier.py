@@ -27,7 +27,12 @@ from skreviews.neural_network._net_builder import (
 )
 from skreviews.neural_network._precision import find_precision
 from skreviews.neural_network._recipe import make_recipe, measure
-from skreviews.neural_network._runtime import find_device, flushed_denormals, seeded
+from skreviews.neural_network._runtime import (
+    find_device,
+    flushed_denormals,
+    seeded,
+    training_settings,
+)
 from skreviews.preprocessing._token_ids import TokenIds, check_ids, words_of
 from skreviews.preprocessing._token_rows import (
     TokenRows,
@@ -337,7 +342,10 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             weights = (weights / weights.mean()).astype(np.float32)
         dataset = TokenDataset(rows, codes, weights)
         module = make_module_params(self, recipe, n_tokens, len(classes), device)
-        with seeded(self.random_state, device) as random_state, flushed_denormals():
+        with (
+            seeded(self.random_state, device) as random_state,
+            training_settings(device),
+        ):
             train, valid = self._hold_out(dataset, recipe, random_state)
             ngrams = self._fit_ngrams(train, classes, words, ids.shape[1])
             train = self._shorten(train)
@@ -409,7 +417,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         dataset = TokenDataset(rows, codes, weights)
         with (
             seeded(self.random_state, device, n_epochs) as random_state,
-            flushed_denormals(),
+            training_settings(device),
         ):
             if is_first:
                 module = make_module_params(

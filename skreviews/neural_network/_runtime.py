@@ -1,12 +1,19 @@
-"""Device, random generators, threads and denormals of a fit or a prediction."""
+"""Device, random generators, threads, denormals and memory of a fit."""
 
+import ctypes
+import os
+import platform
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+
+# Parameters of glibc's mallopt, as malloc.h numbers them.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
+_MB = 2**20
 
 
 def find_device(device, or_cpu=False):
@@ -118,3 +125,37 @@ def flushed_denormals():
         yield
     finally:
         torch.set_flush_denormal(flushed_before)
+
+
+@contextmanager
+def training_settings(device):
+    """Set how the CPU computes while this device trains, and restore it."""
+    memory = kept_memory() if device.type == "cpu" else nullcontext()
+    with flushed_denormals(), memory:
+        yield
+
+
+@contextmanager
+def kept_memory():
+    """Let glibc keep freed memory for the next optimizer step.
+
+    A step allocates and frees some hundred MB. By default glibc returns them to the
+    system each time, which then clears every page again: training on long texts takes
+    1.7 times as long (see benchmarks/results/training.md). Other allocators, and one
+    that is configured by MALLOC_TRIM_THRESHOLD_ and its kin, are left alone.
+    """
+    is_configured = any(name.startswith("MALLOC_") for name in os.environ)
+    if is_configured or platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_MAX, 0)
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        libc.mallopt(_M_MMAP_MAX, 2**16)  # glibc's default
+        # glibc raises these two up to these values by itself, until they are set.
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 * _MB)
+        libc.mallopt(_M_TRIM_THRESHOLD, 64 * _MB)
+        libc.malloc_trim(0)
