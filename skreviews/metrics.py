@@ -1,4 +1,4 @@
-"""Scores of star ratings, which are ordered: how far off, not only how often."""
+"""Metrics of ordered labels such as star ratings."""
 
 import warnings
 from numbers import Real
@@ -8,19 +8,14 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
-from skreviews._labels import (
-    encode_known_labels,
-    encode_labels,
-    list_labels,
-)
+from skreviews._labels import encode_known_labels, encode_labels, list_labels
 
 
 def quadratic_weighted_kappa(y_true, y_pred, *, labels=None, sample_weight=None):
     """Return Cohen's kappa with quadratic weights.
 
-    One less the mean squared error over the one that the same predictions would make
-    in a random order [1]_: 1 is perfect, 0 no better than chance, such as always the
-    same label, and below 0 worse.
+    It is one minus the mean squared error divided by the mean squared error of
+    independent labels and predictions [1]_. 1 is perfect and 0 is chance level.
 
     Parameters
     ----------
@@ -29,28 +24,27 @@ def quadratic_weighted_kappa(y_true, y_pred, *, labels=None, sample_weight=None)
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     labels : array-like of shape (n_labels,) or None, default=None
-        All labels in their order; two labels are as far apart as their places in it.
-        None takes labels that are numbers as they are.
+        All labels in order. The distance of two labels is that of their positions. None
+        uses the values of numeric labels.
     sample_weight : array-like of shape (n_samples,) or None, default=None
-        Weights of the rows.
+        Sample weights.
 
     Returns
     -------
     kappa : float
-        At most 1. NaN, with a warning, if all true and predicted labels are the same
-        one: chance is perfect then.
+        At most 1. NaN, with a warning, if all true and predicted labels are equal.
 
     Raises
     ------
     ValueError
-        If there is no row of positive weight, if a label is missing or not in
-        `labels`, or if labels are no numbers and `labels` is None.
+        If no sample has a positive weight, if a label is missing or not in `labels`,
+        or if labels are not numbers and `labels` is None.
 
     See Also
     --------
-    macro_mean_absolute_error : The mean distance, each class counting the same.
-    sklearn.metrics.cohen_kappa_score : The same with ``weights="quadratic"``, if
-        `labels` are given or no label between is absent: it counts places.
+    macro_mean_absolute_error : Mean of the absolute errors of the classes.
+    sklearn.metrics.cohen_kappa_score : Kappa by the positions of the labels. It equals
+        this function with `labels`.
 
     References
     ----------
@@ -69,8 +63,8 @@ def quadratic_weighted_kappa(y_true, y_pred, *, labels=None, sample_weight=None)
     y_true, y_pred, weights = _measure(y_true, y_pred, labels, sample_weight)
     if y_true.min() == y_true.max() == y_pred.min() == y_pred.max():
         warnings.warn(
-            "All true and predicted labels are the same one: quadratic weighted kappa "
-            "is undefined, NaN here.",
+            "All true and predicted labels are equal: quadratic weighted kappa is "
+            "undefined and set to NaN.",
             UndefinedMetricWarning,
             stacklevel=2,
         )
@@ -79,22 +73,22 @@ def quadratic_weighted_kappa(y_true, y_pred, *, labels=None, sample_weight=None)
 
 
 def macro_mean_absolute_error(y_true, y_pred, *, labels=None, sample_weight=None):
-    """Return the mean over the true classes of their mean absolute error.
+    """Return the mean of the mean absolute errors of the classes.
 
-    Each class counts the same, however rare it is [1]_: always to predict the most
-    frequent label does not pay.
+    All classes have the same weight [1]_. Predicting the majority class is not
+    rewarded.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels. A label that is only predicted is no class of its own.
+        True labels, which define the classes.
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     labels : array-like of shape (n_labels,) or None, default=None
-        All labels in their order; two labels are as far apart as their places in it.
-        None takes labels that are numbers as they are.
+        All labels in order. The distance of two labels is that of their positions. None
+        uses the values of numeric labels.
     sample_weight : array-like of shape (n_samples,) or None, default=None
-        Weights of the rows within their class.
+        Sample weights within the classes.
 
     Returns
     -------
@@ -104,12 +98,12 @@ def macro_mean_absolute_error(y_true, y_pred, *, labels=None, sample_weight=None
     Raises
     ------
     ValueError
-        If there is no row of positive weight, if a label is missing or not in
-        `labels`, or if labels are no numbers and `labels` is None.
+        If no sample has a positive weight, if a label is missing or not in `labels`,
+        or if labels are not numbers and `labels` is None.
 
     See Also
     --------
-    sklearn.metrics.mean_absolute_error : The same with each row counting the same.
+    sklearn.metrics.mean_absolute_error : Mean absolute error of all samples.
 
     References
     ----------
@@ -127,7 +121,7 @@ def macro_mean_absolute_error(y_true, y_pred, *, labels=None, sample_weight=None
 
 
 def within_one_accuracy(y_true, y_pred, *, labels=None, sample_weight=None):
-    """Return the share of predictions that are off by one star at most.
+    """Return the share of predictions with an error of at most one star.
 
     Parameters
     ----------
@@ -136,10 +130,10 @@ def within_one_accuracy(y_true, y_pred, *, labels=None, sample_weight=None):
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     labels : array-like of shape (n_labels,) or None, default=None
-        All labels in their order; off by one is then the place before or behind. None
-        takes labels that are numbers as they are, and off by one is a distance of 1.
+        All labels in order. The distance of two labels is that of their positions. None
+        uses the values of numeric labels.
     sample_weight : array-like of shape (n_samples,) or None, default=None
-        Weights of the rows.
+        Sample weights.
 
     Returns
     -------
@@ -149,8 +143,8 @@ def within_one_accuracy(y_true, y_pred, *, labels=None, sample_weight=None):
     Raises
     ------
     ValueError
-        If there is no row of positive weight, if a label is missing or not in
-        `labels`, or if labels are no numbers and `labels` is None.
+        If no sample has a positive weight, if a label is missing or not in `labels`,
+        or if labels are not numbers and `labels` is None.
 
     Examples
     --------
@@ -173,7 +167,7 @@ within_one_accuracy_scorer = make_scorer(within_one_accuracy)
 
 
 def compute_kappa(y_true, y_pred, weights):
-    """Return the quadratic weighted kappa of numbers, for many weightings at once.
+    """Return the quadratic weighted kappa of numbers for one or more weightings.
 
     Parameters
     ----------
@@ -183,23 +177,22 @@ def compute_kappa(y_true, y_pred, weights):
     Returns
     -------
     kappa : ndarray of float of shape (...)
-        NaN where all labels of positive weight are the same one.
+        NaN if all labels of positive weight are equal.
     """
-    # Seen from one of the labels, so that large ones lose no digits when squared.
+    # The squares of shifted labels do not lose digits.
     y_pred = y_pred - y_true[0]
     y_true = y_true - y_true[0]
     total = weights.sum(axis=-1)
     observed = weights @ (y_true - y_pred) ** 2 / total
-    # What the squared error would be if labels and predictions were independent.
-    by_chance = weights @ (y_true**2 + y_pred**2) / total - 2 * (
+    expected = weights @ (y_true**2 + y_pred**2) / total - 2 * (
         weights @ y_true / total
     ) * (weights @ y_pred / total)
     with np.errstate(invalid="ignore"):
-        return 1 - observed / by_chance
+        return 1 - observed / expected
 
 
 def compute_macro_error(y_true, y_pred, weights):
-    """Return the macro mean absolute error of numbers, for many weightings at once.
+    """Return the macro mean absolute error of numbers for one or more weightings.
 
     Parameters
     ----------
@@ -209,22 +202,23 @@ def compute_macro_error(y_true, y_pred, weights):
     Returns
     -------
     error : ndarray of float of shape (...)
-        A class without positive weight does not count.
+        Classes without positive weight are ignored.
     """
     errors = np.abs(y_true - y_pred)
     means = []
     with np.errstate(invalid="ignore"):
         for label in np.unique(y_true):
             is_label = y_true == label
-            of_label = weights[..., is_label]
-            means.append(of_label @ errors[is_label] / of_label.sum(axis=-1))
+            label_weights = weights[..., is_label]
+            means.append(label_weights @ errors[is_label] / label_weights.sum(axis=-1))
     return np.nanmean(means, axis=0)
 
 
 def _measure(y_true, y_pred, labels, sample_weight):
-    """Return both labels as numbers on one scale, and weights, all float64.
+    """Return true and predicted labels as numbers, and weights, as float64.
 
-    A number stands for itself, so that a fold without any 2 leaves 1 and 3 two apart.
+    A missing label does not change the distance of the others: without a 2, the labels
+    1 and 3 still differ by two.
     """
     y_true = _to_numbers(y_true, labels, "y_true")
     y_pred = _to_numbers(y_pred, labels, "y_pred")
@@ -243,7 +237,7 @@ def _to_numbers(y, labels, name):
     for label in classes.tolist():
         if not isinstance(label, Real):
             raise ValueError(
-                f"{name} holds {label!r}, which is no number: pass labels= with all "
-                "labels in their order."
+                f"{name} has the label {label!r}, which is not a number. Pass labels= "
+                "with all labels in order."
             )
     return classes.astype(np.float64)[codes]

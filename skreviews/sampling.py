@@ -1,4 +1,4 @@
-"""TextResampler: imbalanced-learn's samplers for texts."""
+"""TextResampler: over- and under-sampling of texts with imbalanced-learn."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -21,58 +21,59 @@ from sklearn.utils._param_validation import (
 from skreviews._labels import encode_keys, encode_labels
 from skreviews.preprocessing._texts import check_texts
 
-_BASES = (
+_SAMPLER_BASES = (
     "imblearn.base",
     "imblearn.over_sampling.base",
     "imblearn.under_sampling.base",
 )
-_BY_LABEL_ALONE = (RandomOverSampler, RandomUnderSampler, FunctionSampler)
+_SELECTING_SAMPLERS = (RandomOverSampler, RandomUnderSampler, FunctionSampler)
+_UNDER_SAMPLING = {"majority", "not minority"}
+_OVER_SAMPLING = {"minority", "not majority", "all", "auto"}
 
 
 class TextResampler(BaseEstimator):
-    """Balance the classes of a training set of texts by choosing rows.
+    """Balance the classes of a training set of texts by selecting samples.
 
-    A step for imbalanced-learn's `Pipeline`, which resamples in `fit` only: no
-    prediction loses a row. imbalanced-learn's samplers refuse one-dimensional texts,
-    so they are given row numbers here.
+    The resampler is a step of imbalanced-learn's `Pipeline`, which resamples in `fit`
+    only. imbalanced-learn's samplers need two-dimensional data, so they resample the
+    indices of the texts.
 
     Parameters
     ----------
     sampler : imbalanced-learn sampler or None, default=None
-        Sampler that chooses rows by their label: `RandomOverSampler`,
-        `RandomUnderSampler`, `FunctionSampler`, or your own. Those that measure
-        distances or interpolate (SMOTE and its kin, NearMiss, Tomek links) are
-        refused: texts are not points. None builds one from `sampling_strategy`.
+        Sampler that selects samples by label: `RandomOverSampler`,
+        `RandomUnderSampler`, `FunctionSampler` or your own. Samplers that interpolate
+        or compute distances (SMOTE, NearMiss, Tomek links, ...) are rejected. None
+        follows `sampling_strategy`.
     sampling_strategy : str, float, dict, callable or None, default="hybrid"
-        How many rows each class gets:
+        Class sizes after resampling:
 
-        - ``"hybrid"``: every class the mean class size, the small ones up-sampled,
-          the large ones down-sampled;
-        - ``"sqrt"``: sizes in proportion to the square root of the present ones,
-          the sum being kept;
-        - dict of ``{label: n_rows}``, or callable ``y -> dict``: these sizes, up or
-          down; other classes are left alone;
+        - ``"hybrid"``: the mean class size. Smaller classes are over-sampled, larger
+          classes are under-sampled;
+        - ``"sqrt"``: proportional to the square root of the original sizes, with the
+          same sum;
+        - dict of ``{label: n_samples}``, or callable ``y -> dict``: the given sizes;
+          other classes are unchanged;
         - ``"minority"``, ``"not majority"``, ``"all"``, ``"auto"`` or, for two
           classes, a ratio: as in `RandomOverSampler`;
         - ``"majority"``, ``"not minority"``: as in `RandomUnderSampler`;
-        - None: what it has.
+        - None: unchanged.
 
-        With a `sampler` it stays ``"hybrid"``: set the sampler's own instead.
+        It must be ``"hybrid"`` if `sampler` is given, which has its own strategy.
     random_state : int, RandomState instance or None, default=None
-        Seed of the choice; also that of `sampler` if it has none of its own.
+        Seed, also of a `sampler` without its own.
 
     Attributes
     ----------
     sample_indices_ : ndarray of int64 of shape (n_resampled,)
-        Rows that were chosen, in the order of `X`; a row may stand there several
-        times.
+        Indices of the selected samples, sorted. Duplicates are over-sampled.
     classes_ : ndarray of shape (n_classes,)
-        Labels met in `fit_resample`.
+        Distinct labels of `fit_resample`.
 
     See Also
     --------
-    imblearn.over_sampling.RandomOverSampler : Copies rows of the small classes.
-    imblearn.under_sampling.RandomUnderSampler : Drops rows of the large classes.
+    imblearn.over_sampling.RandomOverSampler : Duplicate samples of small classes.
+    imblearn.under_sampling.RandomUnderSampler : Remove samples of large classes.
 
     Examples
     --------
@@ -89,18 +90,7 @@ class TextResampler(BaseEstimator):
     _parameter_constraints: dict = {
         "sampler": [HasMethods("fit_resample"), None],
         "sampling_strategy": [
-            StrOptions(
-                {
-                    "hybrid",
-                    "sqrt",
-                    "minority",
-                    "majority",
-                    "not minority",
-                    "not majority",
-                    "all",
-                    "auto",
-                }
-            ),
+            StrOptions({"hybrid", "sqrt"} | _UNDER_SAMPLING | _OVER_SAMPLING),
             Interval(Real, 0, 1, closed="right"),
             dict,
             callable,
@@ -116,7 +106,7 @@ class TextResampler(BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y):
-        """Check the parameters and the data; there is nothing to learn.
+        """Check the parameters and the data.
 
         Parameters
         ----------
@@ -134,7 +124,7 @@ class TextResampler(BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_resample(self, X, y):
-        """Choose the rows and return their texts and labels.
+        """Return the resampled texts and labels.
 
         Parameters
         ----------
@@ -151,17 +141,18 @@ class TextResampler(BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` holds anything but texts, if the lengths differ, if a label is
-            missing, if there is one class only, or if the strategy does not fit.
+            If `X` contains anything but texts, if `X` and `y` have different lengths, if
+            a label is missing, if there is only one class, or if the strategy is
+            invalid for `y`.
         InvalidParameterError
-            If the sampler does not choose rows by their label. (It is a ValueError
-            and a TypeError, as scikit-learn's.)
+            If the sampler interpolates or computes distances. It is a ValueError and a
+            TypeError.
         """
         classes, codes = self._check(X, y)
         if self.sampler is not None:
-            indices = self._choose_with_sampler(classes, codes)
+            indices = self._select_with_sampler(classes, codes)
         else:
-            indices = self._choose_with_strategy(classes, codes, y)
+            indices = self._select_with_strategy(classes, codes, y)
         self.classes_ = classes
         self.sample_indices_ = indices
         return _take(X, indices), _take(y, indices)
@@ -178,8 +169,8 @@ class TextResampler(BaseEstimator):
             _check_sampler(self.sampler)
             if self.sampling_strategy != "hybrid":
                 raise ValueError(
-                    f"sampling_strategy={self.sampling_strategy!r} has no effect on a "
-                    "given sampler: set it on the sampler itself."
+                    f"sampling_strategy={self.sampling_strategy!r} has no effect on "
+                    "sampler=. Set it on the sampler."
                 )
         if y is None:
             raise ValueError("TextResampler requires y to be passed, but y is None.")
@@ -188,68 +179,68 @@ class TextResampler(BaseEstimator):
         classes, codes = encode_labels(y)
         if len(classes) < 2:
             raise ValueError(
-                f"y has 1 class only, {classes.tolist()[0]!r}; at least 2 classes "
+                f"y has only one class, {classes.tolist()[0]!r}. At least 2 classes "
                 "are needed."
             )
         return classes, codes
 
-    def _choose_with_sampler(self, classes, codes):
+    def _select_with_sampler(self, classes, codes):
         sampler = clone(self.sampler)
         params = sampler.get_params()
         if params.get("random_state", 0) is None:
             sampler.set_params(random_state=self.random_state)
-        # imbalanced-learn knows numbers and strings only; other labels go as codes.
         y = classes[codes]
         if classes.dtype == object and pd.api.types.infer_dtype(classes) != "string":
-            y = codes
-            asked = params.get("sampling_strategy")
-            if isinstance(asked, Mapping):
-                asked = encode_keys(asked, classes, "sampling_strategy")
-                sampler.set_params(sampling_strategy=asked)
+            y = codes  # imbalanced-learn only accepts numbers and strings
+            strategy = params.get("sampling_strategy")
+            if isinstance(strategy, Mapping):
+                strategy = encode_keys(strategy, classes, "sampling_strategy")
+                sampler.set_params(sampling_strategy=strategy)
         rows = np.arange(len(codes))[:, None]
         resampled = np.asarray(sampler.fit_resample(rows, y)[0]).ravel()
         indices = np.asarray(getattr(sampler, "sample_indices_", resampled))
         if not np.isin(indices, rows).all():
             raise ValueError(
-                f"{type(sampler).__name__} returned rows that X does not have: a "
-                "sampler of texts may only choose among them."
+                f"{type(sampler).__name__} returned samples that are not in X. A "
+                "sampler of texts must select samples."
             )
         return indices.astype(np.int64)
 
-    def _choose_with_strategy(self, classes, codes, y):
-        random_state = check_random_state(self.random_state)
+    def _select_with_strategy(self, classes, codes, y):
         strategy = self.sampling_strategy
         if strategy is None:
             return np.arange(len(codes))
-        if strategy in ("majority", "not minority"):
-            return np.sort(_choose(RandomUnderSampler, strategy, codes, random_state))
-        if isinstance(strategy, (str, Real)) and strategy not in ("hybrid", "sqrt"):
-            return np.sort(_choose(RandomOverSampler, strategy, codes, random_state))
+        random_state = check_random_state(self.random_state)
+        if isinstance(strategy, str) and strategy in _UNDER_SAMPLING:
+            return np.sort(_select(RandomUnderSampler, strategy, codes, random_state))
+        if isinstance(strategy, Real) or strategy in list(_OVER_SAMPLING):
+            return np.sort(_select(RandomOverSampler, strategy, codes, random_state))
         counts = np.bincount(codes)
-        if isinstance(strategy, str):
-            sizes = _SIZES[strategy](counts)
+        if strategy == "hybrid":
+            sizes = np.full(len(counts), max(1, round(counts.mean())))
+        elif strategy == "sqrt":
+            roots = np.sqrt(counts)
+            sizes = np.round(roots * counts.sum() / roots.sum()).astype(int)
+            sizes = np.maximum(1, sizes)
         else:
-            sizes = _sizes_asked_for(strategy, classes, counts, y)
-        grown = np.maximum(sizes, counts)
-        indices = _choose(RandomOverSampler, grown, codes, random_state)
-        # Only classes without copies shrink now.
-        kept = _choose(RandomUnderSampler, sizes, codes[indices], random_state)
+            sizes = _requested_sizes(strategy, classes, counts, y)
+        larger = np.maximum(sizes, counts)
+        indices = _select(RandomOverSampler, larger, codes, random_state)
+        kept = _select(RandomUnderSampler, sizes, codes[indices], random_state)
         return np.sort(indices[kept])
 
 
 def _check_sampler(sampler):
     reason = None
-    of_imblearn = any(
-        base.__module__.startswith("imblearn.") and base.__module__ not in _BASES
+    is_imblearn = any(
+        base.__module__.startswith("imblearn.")
+        and base.__module__ not in _SAMPLER_BASES
         for base in type(sampler).__mro__
     )
-    if of_imblearn and not isinstance(sampler, _BY_LABEL_ALONE):
-        reason = (
-            "measures distances or interpolates between rows, and texts are not "
-            "points: a mixture of two rows of token ids is no review"
-        )
+    if is_imblearn and not isinstance(sampler, _SELECTING_SAMPLERS):
+        reason = "interpolates or computes distances, which texts do not have"
     elif getattr(sampler, "shrinkage", None) is not None:
-        reason = "has a shrinkage, which invents rows between the given ones"
+        reason = "has a shrinkage, which generates new samples"
     if reason:
         raise InvalidParameterError(
             f"{type(sampler).__name__} {reason}. Use RandomOverSampler, "
@@ -257,34 +248,25 @@ def _check_sampler(sampler):
         )
 
 
-def _mean_sizes(counts):
-    return np.full(len(counts), max(1, round(counts.mean())))
-
-
-def _sqrt_sizes(counts):
-    roots = np.sqrt(counts)
-    return np.maximum(1, np.round(roots * counts.sum() / roots.sum()).astype(int))
-
-
-_SIZES = {"hybrid": _mean_sizes, "sqrt": _sqrt_sizes}
-
-
-def _sizes_asked_for(strategy, classes, counts, y):
-    asked = strategy(y) if callable(strategy) else strategy
-    if not isinstance(asked, Mapping):
-        raise ValueError(f"sampling_strategy returned {asked!r}, not a dict.")
+def _requested_sizes(strategy, classes, counts, y):
+    requested = strategy(y) if callable(strategy) else strategy
+    if not isinstance(requested, Mapping):
+        raise ValueError(
+            f"sampling_strategy returned {requested!r}, not a dict. It must return "
+            "{label: n_samples}."
+        )
     sizes = counts.copy()
-    for code, size in encode_keys(asked, classes, "sampling_strategy").items():
+    for code, size in encode_keys(requested, classes, "sampling_strategy").items():
         if not isinstance(size, Integral) or size < 1:
             raise ValueError(
-                f"sampling_strategy asks for {size!r} rows of "
-                f"{classes.tolist()[code]!r}; pass a whole number of 1 or more."
+                f"sampling_strategy requests {size!r} samples of "
+                f"{classes.tolist()[code]!r}. Pass an int of at least 1."
             )
         sizes[code] = size
     return sizes
 
 
-def _choose(sampler_class, sizes, codes, random_state):
+def _select(sampler_class, sizes, codes, random_state):
     if isinstance(sizes, np.ndarray):
         sizes = dict(enumerate(sizes.tolist()))
     sampler = sampler_class(sampling_strategy=sizes, random_state=random_state)
@@ -294,11 +276,11 @@ def _choose(sampler_class, sizes, codes, random_state):
 
 def _take(X, indices):
     if isinstance(X, (pa.Array, pa.ChunkedArray)):
-        if pa.types.is_string_view(X.type):  # Arrow cannot choose among these yet
+        if pa.types.is_string_view(X.type):  # not supported by take
             return X.cast(pa.large_string()).take(pa.array(indices)).cast(X.type)
         return X.take(pa.array(indices))
     if isinstance(X, np.ndarray) and X.dtype.kind == "T":
-        # NumPy before 2.4 garbles the texts of a StringDType array it selects from.
+        # NumPy before 2.4 returns wrong texts for a selection from StringDType.
         return X.astype(object)[indices].astype(X.dtype)
     taken = _safe_indexing(X, indices)
     return tuple(taken) if isinstance(X, tuple) else taken

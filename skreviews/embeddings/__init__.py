@@ -1,4 +1,4 @@
-"""Word vectors: pretrained ones, and those learned from the training texts."""
+"""Word vectors: pretrained, or learned from the training texts."""
 
 from skreviews.embeddings._word_vectors import WordVectors
 

@@ -1,4 +1,4 @@
-"""Word vectors from the training texts: words have those of the company they keep."""
+"""Word vectors from positive pointwise mutual information and a truncated SVD."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -6,48 +6,45 @@ from sklearn.utils.extmath import randomized_svd
 
 from skreviews.preprocessing._token_ids import PADDING, UNKNOWN
 
-# As Levy, Goldberg and Dagan advise: a neighbour counts for one over its distance, and
-# frequent neighbours for less than their share.
-_LONGEST_DISTANCE = 5
+# Weights of context words as recommended by Levy, Goldberg and Dagan: one over the
+# distance, and smoothed frequencies.
+_WINDOW = 5
 _SMOOTHING = 0.75
-# Only the most frequent words count as neighbours, which keeps the matrix small.
-_MOST_NEIGHBOURS = 5000
-# A sample of so many words is enough, and bounds time and memory. IMDb has 5 million.
-_ENOUGH_WORDS = 20_000_000
-# Words that are counted at once: each takes 120 bytes.
-_BLOCK = 1_000_000
-# Larger than those that `LSTMModule` draws, for they cannot grow while they are frozen:
-# in four such epochs the LSTM of IMDb reached 0.857 with 0.1 and 0.879 with 1. Where
-# they are free, larger ones are learned by heart more slowly: on a fold of SST-5 the
-# log loss of the LSTM was 1.593 with 0.1 and 1.321 with 0.3.
+# Only the most frequent words are context words, which limits the size of the matrix.
+_MAX_CONTEXT_WORDS = 5000
+# Larger corpora are sampled, which limits time and memory.
+_MAX_TOKENS = 20_000_000
+_BLOCK_TOKENS = 1_000_000  # counted at once, 120 bytes each
+# Frozen vectors cannot grow, so they start larger than random ones. See
+# benchmarks/notes/embeddings.md.
 _STD = 0.3
 
 
-def learn_word_vectors(dataset, n_tokens, dim, n_learned, random_state):
-    """Factor the matrix of which words stand near which.
+def learn_word_vectors(rows, n_tokens, dim, n_learned, random_state):
+    """Factorise the matrix of positive pointwise mutual information.
 
-    The entries are the positive pointwise mutual information of a word and its
-    neighbour, and the vectors the left singular vectors times the roots of the singular
-    values [1]_, a close relative of what word2vec learns [2]_. Labels play no part.
+    The vectors are the left singular vectors times the square roots of the singular
+    values [1]_, similar to those of word2vec [2]_. Labels are not used.
 
     Parameters
     ----------
-    dataset : TokenDataset
-        The texts.
+    rows : TokenRows
+        Token ids of the training texts.
     n_tokens : int
         Number of token ids.
     dim : int
-        Size of the vectors.
+        Dimension of the vectors.
     n_learned : int
-        So many numbers of each vector are learned, or as many as there are singular
-        values. The others are drawn, so that words in the same company differ as well.
+        Maximum number of learned dimensions. The other dimensions are random, which
+        separates words with the same contexts.
     random_state : numpy.random.Generator
 
     Returns
     -------
     table : ndarray of float32 of shape (n_tokens, dim)
-        Learned and drawn numbers with a standard deviation of 0.3 each. Zeros for
-        padding; the learned ones of words that do not occur are zeros, too.
+        Learned and random dimensions have a standard deviation of 0.3 each. The vector
+        of padding is zero, and so are the learned dimensions of words that are not in
+        `rows`.
 
     References
     ----------
@@ -56,68 +53,68 @@ def learn_word_vectors(dataset, n_tokens, dim, n_learned, random_state):
     .. [2] O. Levy, Y. Goldberg, "Neural word embedding as implicit matrix
        factorization", NIPS 2014.
     """
-    learned = _factor(dataset, n_tokens, n_learned, random_state)
+    learned = _learn(rows, n_tokens, n_learned, random_state)
     shape = n_tokens, dim - learned.shape[1]
     drawn = random_state.normal(0, _STD, shape).astype(np.float32)
     drawn[PADDING] = 0
     return np.concatenate([learned, drawn], axis=1)
 
 
-def _factor(dataset, n_tokens, n_learned, random_state):
-    """Return the learned numbers, of shape (n_tokens, n_learned) or less."""
-    n_rows = np.searchsorted(np.cumsum(dataset.lengths), _ENOUGH_WORDS) + 1
-    if n_rows < len(dataset):
-        dataset = dataset.take(random_state.permutation(len(dataset))[:n_rows])
-    information = _to_information(_count_pairs(dataset, n_tokens))
+def _learn(rows, n_tokens, n_learned, random_state):
+    """Return the learned dimensions, `n_learned` or the rank of the matrix."""
+    n_sampled = np.searchsorted(np.cumsum(rows.lengths), _MAX_TOKENS) + 1
+    if n_sampled < len(rows):
+        rows = rows.take(random_state.permutation(len(rows))[:n_sampled])
+    information = _to_information(_count_pairs(rows, n_tokens))
     if not information[UNKNOWN + 1 :].nnz:
         return np.zeros((n_tokens, 0), dtype=np.float32)
-    words, strengths, _ = randomized_svd(
+    vectors, values, _ = randomized_svd(
         information,
         min(n_learned, *information.shape),
         n_iter=3,
         random_state=int(random_state.integers(2**31)),
     )
-    words[information.sum(axis=1) == 0] = 0  # but for rounding
-    table = (words * np.sqrt(strengths)).astype(np.float32)
+    vectors[information.sum(axis=1) == 0] = 0  # remove rounding errors
+    table = (vectors * np.sqrt(values)).astype(np.float32)
     return table * (_STD / table[UNKNOWN + 1 :].std())
 
 
-def _count_pairs(dataset, n_tokens):
-    """Return how often each word has which neighbour, of shape (words, neighbours)."""
-    frequencies = np.bincount(dataset.ids, minlength=n_tokens)
+def _count_pairs(rows, n_tokens):
+    """Count the context words of each word, of shape (n_tokens, n_context_words)."""
+    frequencies = np.bincount(rows.ids, minlength=n_tokens)
     frequencies[: UNKNOWN + 1] = 0
-    neighbours = np.argsort(-frequencies, kind="stable")[:_MOST_NEIGHBOURS]
-    neighbours = neighbours[frequencies[neighbours] > 0]
-    columns = np.full(n_tokens, -1, dtype=np.int32)  # no neighbour
-    columns[neighbours] = np.arange(len(neighbours))
-    counts = sp.csr_array((n_tokens, len(neighbours)), dtype=np.float32)
-    n_blocks = -(-len(dataset.ids) // _BLOCK)
-    for rows in np.array_split(np.arange(len(dataset)), n_blocks):
-        counts += _count_pairs_of_block(dataset.take(rows), columns, counts.shape)
+    context = np.argsort(-frequencies, kind="stable")[:_MAX_CONTEXT_WORDS]
+    context = context[frequencies[context] > 0]
+    columns = np.full(n_tokens, -1, dtype=np.int32)  # -1: not a context word
+    columns[context] = np.arange(len(context))
+    counts = sp.csr_array((n_tokens, len(context)), dtype=np.float32)
+    n_blocks = -(-len(rows.ids) // _BLOCK_TOKENS)
+    for block in np.array_split(np.arange(len(rows)), n_blocks):
+        counts += _count_pairs_of_block(rows.take(block), columns, counts.shape)
     return counts
 
 
-def _count_pairs_of_block(dataset, columns, shape):
-    ids, rows = dataset.ids, np.repeat(np.arange(len(dataset)), dataset.lengths)
+def _count_pairs_of_block(rows, columns, shape):
+    ids, row_of_token = rows.ids, np.repeat(np.arange(len(rows)), rows.lengths)
     pairs = []
-    for distance in range(1, _LONGEST_DISTANCE + 1):
-        is_pair = rows[:-distance] == rows[distance:]
+    for distance in range(1, _WINDOW + 1):
+        is_pair = row_of_token[:-distance] == row_of_token[distance:]
         left, right = ids[:-distance][is_pair], ids[distance:][is_pair]
-        for words, neighbours in ((left, right), (right, left)):
-            known = columns[neighbours] >= 0
+        for words, context in ((left, right), (right, left)):
+            known = columns[context] >= 0
             weights = np.full(known.sum(), 1 / distance, dtype=np.float32)
-            pairs.append((weights, words[known], columns[neighbours[known]]))
-    weights, words, neighbours = map(np.concatenate, zip(*pairs, strict=True))
-    return sp.coo_array((weights, (words, neighbours)), shape=shape).tocsr()
+            pairs.append((weights, words[known], columns[context[known]]))
+    weights, words, context = map(np.concatenate, zip(*pairs, strict=True))
+    return sp.coo_array((weights, (words, context)), shape=shape).tocsr()
 
 
 def _to_information(counts):
-    """Return the positive pointwise mutual information of each pair."""
-    of_words = counts.sum(axis=1)
-    of_neighbours = counts.sum(axis=0) ** _SMOOTHING
-    of_neighbours /= of_neighbours.sum() or 1.0
+    """Return the positive pointwise mutual information of the pairs."""
+    word_counts = counts.sum(axis=1)
+    context_shares = counts.sum(axis=0) ** _SMOOTHING
+    context_shares /= context_shares.sum() or 1.0
     pairs = counts.tocoo()
-    expected = of_words[pairs.row] * of_neighbours[pairs.col]
+    expected = word_counts[pairs.row] * context_shares[pairs.col]
     information = np.log(pairs.data / expected)
     kept = information > 0
     return sp.csr_array(

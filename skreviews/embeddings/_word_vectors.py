@@ -1,4 +1,4 @@
-"""WordVectors: pretrained word vectors, from a file, a package or a dict."""
+"""WordVectors: pretrained word vectors from a file, a package or a dict."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -15,33 +15,32 @@ from skreviews.preprocessing._token_ids import FIRST_WORD, PADDING, UNKNOWN
 class WordVectors:
     """Pretrained word vectors.
 
-    They cannot be changed, so that nothing needs to copy them: `sklearn.base.clone` and
-    `copy.deepcopy` return the same object, and the vectors of a file stay in the file,
-    mapped into memory, as long as nobody asks for them. A word is looked up as it is
-    written and, if it is not there, in lower case.
+    The vectors are read-only. `sklearn.base.clone` and `copy.deepcopy` therefore return
+    the same object, and vectors from a file are memory-mapped. A word without a vector
+    is looked up in lower case.
 
     Parameters
     ----------
     words : iterable of str
-        The words. Of a word that stands there twice the first place counts.
+        The words. Of duplicates the first counts.
     vectors : array-like of shape (n_words, dim)
-        The vector of each. An ndarray of float32 is not copied.
+        The vectors of the words. An ndarray of float32 is not copied.
 
     Raises
     ------
     ValueError
-        If a word is no str, if a number is not finite, or if there are more words
-        than vectors or fewer.
+        If a word is not a str, if a number is not finite, or if the numbers of words
+        and vectors differ.
 
     See Also
     --------
-    LSTMClassifier : Starts from them, with ``word_vectors=``.
+    LSTMClassifier : Starts from these vectors with ``word_vectors=``.
 
     Notes
     -----
-    Vectors of a file pickle as its path, not as its numbers: open a pickle where the
-    file is, or set other vectors before the next `fit`. A fitted classifier needs them
-    no more. All others pickle with their numbers.
+    A pickle of vectors from a file contains the path, not the vectors. Load it where
+    the file exists, or set other vectors before the next `fit`; a fitted classifier
+    does not need them. A pickle of other vectors contains them.
 
     Examples
     --------
@@ -62,28 +61,27 @@ class WordVectors:
 
     @classmethod
     def load(cls, path, limit=None, cache="auto"):
-        """Load the vectors of a text file, or a set that PyPI has.
+        """Load word vectors from a text file or an installed package.
 
-        A line of the file is a word and its numbers, separated by single blanks, as in
-        the files of GloVe [1]_, word2vec [2]_ and fastText [3]_. The file is UTF-8,
-        may be gzipped, and may begin with a line of two numbers: how many words there
-        are, and how many numbers for each. Numbers are kept as float32.
+        Each line of the file is a word and its numbers, separated by single spaces, as
+        in GloVe [1]_, word2vec [2]_ and fastText [3]_. The file is UTF-8, may be
+        gzipped, and may start with the numbers of words and dimensions. Vectors are
+        stored as float32.
 
-        The first call reads the text and caches it in a file that later calls map into
-        memory. A cache that is broken or older than the text is written anew.
+        The first call parses the text and writes a cache, which later calls map into
+        memory. An invalid or outdated cache is rewritten.
 
         Parameters
         ----------
         path : str or path-like
-            The file, or ``"glove-6b-50d"``: 400,000 words of Wikipedia and newspapers
-            in lower case, which ``pip install skreviews[glove]`` brings.
+            The file, or ``"glove-6b-50d"``: 400,000 lower-case words of Wikipedia and
+            newspapers, installed by ``pip install skreviews[glove]``.
         limit : int or None, default=None
-            Read the first so many lines only. The files put frequent words first.
+            Maximum number of lines to read. Most files are sorted by word frequency.
         cache : 'auto', str or path-like, default='auto'
-            Folder of the cache. 'auto' is that of the file or, where nothing can be
-            written there, ``word_vectors`` in scikit-learn's data folder
-            (`sklearn.datasets.get_data_home`). Where neither can be written, the
-            vectors are held in memory.
+            Folder of the cache. 'auto' is the folder of the file or, if it is not
+            writable, ``word_vectors`` in `sklearn.datasets.get_data_home`. If neither
+            is writable, the vectors are kept in memory.
 
         Returns
         -------
@@ -92,10 +90,10 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If a line has not as many numbers as the others, or anything else in their
-            place, or is no UTF-8. The message names the line.
+            If a line is not UTF-8 or not a word with `dim` finite numbers. The message
+            names the line.
         ImportError
-            If a set from PyPI is not installed.
+            If the package with the vectors is not installed.
 
         References
         ----------
@@ -118,7 +116,7 @@ class WordVectors:
         WordVectors(2 words, dim=2, 'tiny.txt')
         """
         if limit is not None and (not isinstance(limit, Integral) or limit < 1):
-            raise ValueError(f"limit={limit!r} is neither None nor a number from 1 on.")
+            raise ValueError(f"limit={limit!r} must be None or an int of at least 1.")
         if path not in READY:
             path = str(Path(path).absolute())
         if cache != "auto":
@@ -131,7 +129,7 @@ class WordVectors:
 
     @classmethod
     def from_mapping(cls, mapping):
-        """Take the vectors of a dict or of gensim's `KeyedVectors`.
+        """Make word vectors from a dict or from gensim's `KeyedVectors`.
 
         Parameters
         ----------
@@ -145,7 +143,7 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If it is neither, or if the vectors have different lengths.
+            If `mapping` is neither, or if the vectors have different shapes.
 
         Examples
         --------
@@ -157,8 +155,8 @@ class WordVectors:
             return cls(mapping.index_to_key, mapping.vectors)
         if not isinstance(mapping, Mapping):
             raise ValueError(
-                f"{type(mapping).__name__} holds no word vectors that are known here: "
-                "pass WordVectors, a dict of {word: vector} or gensim's KeyedVectors. "
+                f"{type(mapping).__name__} is not a mapping of word vectors. Pass "
+                "WordVectors, a dict of {word: vector} or gensim's KeyedVectors. "
                 "WordVectors.load reads files."
             )
         vectors = [np.asarray(vector) for vector in mapping.values()]
@@ -166,40 +164,40 @@ class WordVectors:
             if vector.shape != vectors[0].shape:
                 raise ValueError(
                     f"The vector of {word!r} has the shape {vector.shape}, that of "
-                    f"{next(iter(mapping))!r} {vectors[0].shape}: all must be alike."
+                    f"{next(iter(mapping))!r} {vectors[0].shape}. All shapes must be "
+                    "equal."
                 )
         return cls(mapping, vectors)
 
     @property
     def dim(self):
-        """Number of numbers in each vector."""
+        """Dimension of the vectors."""
         return self._shape[1]
 
     def align(self, words, random_state=None):
-        """Return the vectors as a table for the ids of a vocabulary.
+        """Return the embedding table of a vocabulary.
 
-        A word that is not known here gets a random vector: normal, with the mean and
-        the standard deviation of the known words of the vocabulary, in each dimension.
-        So it stands among them, and none looks like another. What is unknown to the
-        vocabulary itself gets their mean, which is the best guess at any word's vector.
+        A word without a vector gets a random one: normal, with the mean and the
+        standard deviation of the found vectors in each dimension. Id 1 (out of
+        vocabulary) gets the mean of the found vectors.
 
         Parameters
         ----------
         words : sequence of str
-            The word with id ``i`` stands at ``words[i - 2]``, as in the ids that
-            `SequenceVectorizer` makes.
+            The vocabulary, as in the ids of `SequenceVectorizer`: the word with id
+            ``i`` is ``words[i - 2]``.
         random_state : int, numpy Generator or None, default=None
             Seed of the random vectors.
 
         Returns
         -------
         table : ndarray of float32 of shape (len(words) + 2, dim)
-            Row ``i`` belongs to id ``i``: 0 is padding, all zeros, and 1 unknown.
+            Row ``i`` is the vector of id ``i``. The vector of padding (id 0) is zero.
 
         Raises
         ------
         ValueError
-            If none of the words is known.
+            If no word has a vector.
 
         Examples
         --------
@@ -215,8 +213,8 @@ class WordVectors:
         known = rows >= 0
         if not known.any():
             raise ValueError(
-                f"{self!r} knows none of the {len(rows)} words: is it of the same "
-                "language, and are the words neither stemmed nor cleaned away?"
+                f"{self!r} has none of the {len(rows)} words. Use vectors of the same "
+                "language, and set clean__stemmer=None."
             )
         found = self._open()[1][rows[known]]
         mean, spread = found.mean(0, dtype=float), found.std(0, dtype=float)
@@ -236,12 +234,12 @@ class WordVectors:
         Parameters
         ----------
         words : iterable of str
-            Such as the `vocabulary_` of a `SequenceVectorizer`.
+            The words, such as `vocabulary_` of a `SequenceVectorizer`.
 
         Returns
         -------
         share : float in [0, 1]
-            0.0 if there is no word at all.
+            0.0 if there are no words.
 
         Examples
         --------
@@ -282,21 +280,21 @@ class WordVectors:
         return WordVectors, (words.to_pylist(), np.asarray(vectors))
 
     def _open(self):
-        """Return words and vectors, from the file if a pickle left them there."""
+        """Return words and vectors, which are loaded first after unpickling."""
         if self._table is None:
             try:
                 table = load_table(*self._source)
             except FileNotFoundError:
                 raise FileNotFoundError(
-                    f"{self!r} came out of a pickle, which holds the path of the "
-                    f"vectors but not the vectors, and {self._source[0]} is not there. "
-                    "Load them again with WordVectors.load, and set word_vectors."
+                    f"{self!r} was unpickled, but its file {self._source[0]} does not "
+                    "exist. Load the vectors with WordVectors.load, and set "
+                    "word_vectors."
                 ) from None
             if table[1].shape != self._shape:
                 n_words, dim = table[1].shape
                 raise ValueError(
-                    f"{self!r} came out of a pickle, and {self._source[0]} now holds "
-                    f"others: {n_words} words, dim={dim}. Load them again with "
+                    f"{self!r} was unpickled, but its file {self._source[0]} now has "
+                    f"{n_words} words, dim={dim}. Load the vectors with "
                     "WordVectors.load, and set word_vectors."
                 )
             self._table = table
@@ -314,15 +312,15 @@ class WordVectors:
         return self._rows.get(word.lower()) if row is None else row
 
     def _find(self, words):
-        """Return the row of each word, -1 if it has none; ndarray of int64."""
+        """Return the row of each word, -1 if it has none."""
         if isinstance(words, str):
-            raise ValueError("words is a single str; pass a list of words.")
+            raise ValueError("words is a single str. Pass a list of words.")
         rows = (self._find_one(word) for word in words)
         return np.array([-1 if row is None else row for row in rows], np.int64)
 
 
 def _remember(source, shape):
-    """Return vectors that are read when they are first needed."""
+    """Return unpickled vectors, which are loaded when they are needed."""
     vectors = WordVectors.__new__(WordVectors)
     vectors._source, vectors._shape, vectors._table = source, shape, None
     return vectors
@@ -333,18 +331,19 @@ def _check_table(words, vectors):
     for position, word in enumerate(words):
         if not isinstance(word, str):
             raise ValueError(
-                f"words[{position}] is {word!r} ({type(word).__name__}), not a str."
+                f"words[{position}] is {word!r} ({type(word).__name__}), not a str. "
+                "Pass a list of words."
             )
     vectors = np.asarray(vectors, np.float32).view()
     if not words or vectors.ndim != 2 or len(vectors) != len(words):
         raise ValueError(
-            f"{len(words)} words need vectors of shape (n_words, dim), for one word at "
-            f"least; theirs is {vectors.shape}."
+            f"{len(words)} words need vectors of shape ({len(words)}, dim), and at "
+            f"least one word is needed. The shape is {vectors.shape}."
         )
     if not np.isfinite(vectors).all():
         row = np.flatnonzero(~np.isfinite(vectors).all(1))[0]
         raise ValueError(
-            f"The vector of {words[row]!r}, vectors[{row}], holds numbers that are not "
-            "finite in float32."
+            f"The vector of {words[row]!r}, vectors[{row}], has numbers that are not "
+            "finite in float32. Drop the word, or rescale the vectors."
         )
     return pa.array(words, pa.large_string()), vectors
