@@ -27,8 +27,8 @@ _SAMPLER_BASES = (
     "imblearn.under_sampling.base",
 )
 _SELECTING_SAMPLERS = (RandomOverSampler, RandomUnderSampler, FunctionSampler)
-_UNDER_SAMPLING = {"majority", "not minority"}
-_OVER_SAMPLING = {"minority", "not majority", "all", "auto"}
+_UNDER_SAMPLING = ("majority", "not minority")
+_OVER_SAMPLING = ("minority", "not majority", "all", "auto")
 
 
 class TextResampler(BaseEstimator):
@@ -90,7 +90,7 @@ class TextResampler(BaseEstimator):
     _parameter_constraints: dict = {
         "sampler": [HasMethods("fit_resample"), None],
         "sampling_strategy": [
-            StrOptions({"hybrid", "sqrt"} | _UNDER_SAMPLING | _OVER_SAMPLING),
+            StrOptions({"hybrid", "sqrt", *_UNDER_SAMPLING, *_OVER_SAMPLING}),
             Interval(Real, 0, 1, closed="right"),
             dict,
             callable,
@@ -141,7 +141,7 @@ class TextResampler(BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` contains anything but texts, if `X` and `y` have different lengths, if
+            If `X` contains anything but texts, if the lengths of `X` and `y` differ, if
             a label is missing, if there is only one class, or if the strategy is
             invalid for `y`.
         InvalidParameterError
@@ -211,9 +211,9 @@ class TextResampler(BaseEstimator):
         if strategy is None:
             return np.arange(len(codes))
         random_state = check_random_state(self.random_state)
-        if isinstance(strategy, str) and strategy in _UNDER_SAMPLING:
+        if strategy in _UNDER_SAMPLING:
             return np.sort(_select(RandomUnderSampler, strategy, codes, random_state))
-        if isinstance(strategy, Real) or strategy in list(_OVER_SAMPLING):
+        if isinstance(strategy, Real) or strategy in _OVER_SAMPLING:
             return np.sort(_select(RandomOverSampler, strategy, codes, random_state))
         counts = np.bincount(codes)
         if strategy == "hybrid":

@@ -1,10 +1,9 @@
-"""run_search: try parameters of the pipeline by cross-validation, as a file says."""
+"""run_search: hyper-parameter search by cross-validation, described by a file."""
 
 import json
 import tomllib
 import warnings
 from difflib import get_close_matches
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,11 @@ import pandas as pd
 from scipy.stats import loguniform, randint, uniform
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    StratifiedGroupKFold,
+)
 from sklearn.utils import check_consistent_length, check_random_state
 from tqdm.auto import tqdm
 
@@ -30,52 +33,52 @@ _SCORERS = {
     "within_one_accuracy": within_one_accuracy_scorer,
 }
 _KEYS = ("scoring", "cv", "n_iter", "pipeline", "grid", "random")
-# The steps that a pipeline can do without.
-_STEPS = ("clean", "resample")
-_RANGE = {"low", "high", "log"}
+_OPTIONAL_STEPS = ("clean", "resample")
+_RANGE_KEYS = {"low", "high", "log"}
 
 
 def run_search(config, X, y, *, device="auto", random_state=None, progress=False):
-    """Search for the parameters that do best in cross-validation.
+    """Search for the pipeline parameters with the best cross-validation score.
 
-    Copies of a text are in one fold together: a text that was learned is no test.
+    Copies of a text are always in the same fold.
 
     Parameters
     ----------
     config : dict
-        What `read_config` returns. ``grid`` holds lists of values by the names that
-        `make_review_pipeline` takes, and all combinations are tried; or ``random``
-        holds lists, or ranges such as ``{"low": 1e-4, "high": 1e-2, "log": True}``,
-        from which ``n_iter`` (10) combinations are drawn. ``pipeline`` sets parameters
-        for all of them; ``scoring`` ("accuracy") names a score of scikit-learn or of
-        `skreviews.metrics`, ``cv`` (5) the number of folds.
+        The search, as returned by `read_config`. ``grid`` maps names of
+        `make_review_pipeline` to lists of values, and all combinations are evaluated.
+        ``random`` maps names to lists or to ranges such as
+        ``{"low": 1e-4, "high": 1e-2, "log": True}``, and ``n_iter`` (10) combinations
+        are drawn. ``pipeline`` sets fixed parameters, ``scoring`` ("accuracy") names a
+        scorer of scikit-learn or of `skreviews.metrics`, and ``cv`` (5) is the number
+        of folds.
     X : list, tuple, ndarray, Series or pyarrow array of str of shape (n_samples,)
         Texts.
     y : array-like of shape (n_samples,)
         Labels.
     device : str, default='auto'
-        Where the LSTM computes.
+        Device of the LSTM.
     random_state : int, RandomState instance or None, default=None
-        Seed of the folds, the draws and the pipelines.
+        Seed of the folds, the random search and the pipelines.
     progress : bool, default=False
-        Whether to show a progress bar, on a terminal.
+        Whether to show a progress bar on a terminal.
 
     Returns
     -------
     search : GridSearchCV or RandomizedSearchCV
-        Fitted; its `best_estimator_` is fitted to all texts.
+        The fitted search. Its `best_estimator_` is fitted to all texts.
 
     Raises
     ------
     ValueError
-        If the config has a key or a parameter that is unknown, or a value out of its
-        range, if the score is not defined for these labels, if `X` and `y` have other
-        lengths, or if no fit has a score.
+        If the config has an unknown key or parameter or an invalid value, if the score
+        is not defined for the labels, if `X` and `y` have different lengths, or if all
+        fits fail.
 
     See Also
     --------
-    read_config : Reads the config from a file.
-    tabulate_results : What was tried, and how it did.
+    read_config : Read the config from a file.
+    tabulate_results : Return the results as a table.
 
     Examples
     --------
@@ -97,8 +100,13 @@ def run_search(config, X, y, *, device="auto", random_state=None, progress=False
     scorer = _find_scorer(config)
     _check_scorer(scorer, labels)
     seed = check_random_state(random_state).randint(2**31 - 1)
-    folds = _fold(texts, labels, config.get("cv", 5), seed)
-    pipe = _make_pipeline(config, device, seed)
+    splitter = StratifiedGroupKFold(
+        config.get("cv", 5), shuffle=True, random_state=seed
+    )
+    folds = list(splitter.split(texts, labels, groups=pd.factorize(texts)[0]))
+    pipe = make_review_pipeline(
+        device=device, random_state=seed, **config.get("pipeline", {})
+    )
     if "grid" in config:
         n_tried = int(np.prod([len(values) for values in config["grid"].values()]))
     else:
@@ -127,20 +135,20 @@ def run_search(config, X, y, *, device="auto", random_state=None, progress=False
                 **shared,
             )
         search.fit(texts, labels)
-    search.set_params(scoring=scorer)  # the one that counts is of use no more
+    search.set_params(scoring=scorer)  # without the progress bar
     search.scorer_ = scorer
     if not np.isfinite(search.best_score_):
-        raise ValueError("no fit has a score: the warnings say why.")
+        raise ValueError("all fits failed. The warnings give the reasons.")
     return search
 
 
 def read_config(path):
-    """Read and check the config of a search.
+    """Read and validate the config of a search.
 
     Parameters
     ----------
     path : str or path-like
-        A ``.toml`` or a ``.json``, which can also hold ``null`` for None.
+        A ``.toml`` or ``.json`` file. JSON can contain ``null`` for None.
 
     Returns
     -------
@@ -149,14 +157,14 @@ def read_config(path):
     Raises
     ------
     ValueError
-        If it is no such file, or as in `run_search`.
+        If the file is neither TOML nor JSON, or if the config is invalid.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
     path = Path(path)
     read = {".toml": tomllib.loads, ".json": json.loads}.get(path.suffix)
     if read is None:
-        raise ValueError(f"{path} is no config: call it *.toml or *.json.")
+        raise ValueError(f"{path} is not a config. Its name must be *.toml or *.json.")
     try:
         config = read(path.read_text(encoding="utf-8"))
         check_config(config)
@@ -166,18 +174,18 @@ def read_config(path):
 
 
 def tabulate_results(search):
-    """Return what a search has tried, the best first.
+    """Return the results of a search as a table, sorted by rank.
 
     Parameters
     ----------
     search : GridSearchCV or RandomizedSearchCV
-        Fitted.
+        A fitted search.
 
     Returns
     -------
     table : DataFrame of shape (n_tried, n_columns)
-        ``rank``, ``mean`` and ``std`` of the score over the folds, ``seconds`` of one
-        fit with its scoring, and the parameters.
+        ``rank``, ``mean`` and ``std`` of the scores of the folds, ``seconds`` of a fit
+        with its scoring, and the parameters.
     """
     found = search.cv_results_
     table = pd.DataFrame(
@@ -193,37 +201,43 @@ def tabulate_results(search):
 
 
 def check_config(config):
-    """Raise if a key, a parameter or a value of the config cannot be used."""
+    """Raise if the config has an unknown key or parameter, or an invalid value."""
     if not isinstance(config, dict):
-        raise ValueError(f"a config is a table of keys, not {config!r}.")
+        raise ValueError(f"a config must be a table of keys, not {config!r}.")
     _check_names("key", config, _KEYS)
     if ("grid" in config) == ("random" in config):
-        raise ValueError("a config has either [grid] or [random], with parameters.")
-    for name, default, least in (("cv", 5, 2), ("n_iter", 10, 1)):
+        raise ValueError("a config must have either [grid] or [random].")
+    for name, default, minimum in (("cv", 5, 2), ("n_iter", 10, 1)):
         value = config.get(name, default)
-        if type(value) is not int or value < least:
-            raise ValueError(f"{name} = {value!r} is no whole number from {least} on.")
+        if type(value) is not int or value < minimum:
+            raise ValueError(
+                f"{name} = {value!r} must be an int of at least {minimum}."
+            )
     if "n_iter" in config and "grid" in config:
-        raise ValueError("n_iter is for [random]; a [grid] is tried as a whole.")
+        raise ValueError(
+            "n_iter needs [random]: all combinations of [grid] are fitted."
+        )
     _find_scorer(config)
-    # Of the pipeline's own parameters none changes what is learned.
     known = [name for name in make_review_pipeline().get_params() if "__" in name]
-    known = sorted([*known, *_STEPS])
+    known = sorted([*known, *_OPTIONAL_STEPS])
     tables = {name: config.get(name, {}) for name in ("pipeline", "grid", "random")}
     for table, params in tables.items():
         if not isinstance(params, dict) or (table in config and not params):
-            raise ValueError(f"[{table}] is no table of parameters: {params!r}.")
+            raise ValueError(
+                f"[{table}] must be a table of parameters, not {params!r}."
+            )
         _check_names("parameter", params, known)
-    if twice := tables["pipeline"].keys() & (tables["grid"] | tables["random"]).keys():
-        raise ValueError(f"{min(twice)} is set in [pipeline] and searched, too.")
+    searched = tables["grid"] | tables["random"]
+    if both := tables["pipeline"].keys() & searched.keys():
+        raise ValueError(f"{min(both)} is set in [pipeline] and searched. Remove one.")
     for name, value in tables["pipeline"].items():
         _check_value(name, value)
-    for name, values in (tables["grid"] | tables["random"]).items():
+    for name, values in searched.items():
         if isinstance(values, dict) and "random" in config:
             values = _check_range(name, values)
         if not isinstance(values, list) or not values:
             raise ValueError(
-                f"{name} = {values!r} is no list of values to try, such as [1, 2]."
+                f"{name} = {values!r} must be a list of values, such as [1, 2]."
             )
         for value in values:
             _check_value(name, value)
@@ -232,36 +246,39 @@ def check_config(config):
 def _check_names(kind, names, known):
     for name in names:
         if name not in known:
-            close = get_close_matches(str(name), known, n=3)
-            close = close or [item for item in known if item.endswith(f"__{name}")]
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            similar = get_close_matches(str(name), known, n=3)
+            similar = similar or [item for item in known if item.endswith(f"__{name}")]
+            hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
             raise ValueError(f"the {kind} {name!r} is unknown.{hint}")
 
 
 def _check_range(name, values):
-    """Return both ends of a range."""
+    """Return the ends of a range, or raise if it is invalid."""
     low, high, log = (values.get(key, False) for key in ("low", "high", "log"))
-    is_range = values.keys() <= _RANGE and type(log) is bool
-    is_range &= all(type(end) in (int, float) for end in (low, high))
-    if not is_range or not low < high or (log and low <= 0):
+    is_valid = values.keys() <= _RANGE_KEYS and type(log) is bool
+    is_valid &= all(type(end) in (int, float) for end in (low, high))
+    if not is_valid or not low < high or (log and low <= 0):
         raise ValueError(
-            f"{name} = {values!r} is no range: give low and high, two numbers in this "
-            "order, and log = true for numbers above 0 of very different size."
+            f"{name} = {values!r} is not a range. Set low and high to numbers with low "
+            "< high. log = true needs low > 0."
         )
     return [low, high]
 
 
 def _check_value(name, value):
-    """Raise if a step does not take the value."""
-    if name in _STEPS:
+    """Raise if the pipeline does not accept the value of a parameter."""
+    if name in _OPTIONAL_STEPS:
         if value != "passthrough":
             raise ValueError(
-                f'{name} = {value!r} is no step; "passthrough" leaves it out.'
+                f'{name} = {value!r} is not a step. "passthrough" removes the step.'
             )
         return
-    step = make_review_pipeline(**{name: value})[name.partition("__")[0]]
+    step, *path, _ = name.split("__")
     try:
-        step._validate_params()
+        owner = make_review_pipeline().set_params(**{name: value})[step]
+        for attribute in path:
+            owner = getattr(owner, attribute)
+        owner._validate_params()
     except ValueError as error:
         raise ValueError(f"{name} = {value!r}: {error}") from None
 
@@ -273,41 +290,20 @@ def _find_scorer(config):
 
 
 def _check_scorer(scorer, y):
-    """Raise if the score is not defined for such labels, before anything is fitted."""
+    """Raise before the first fit if the score is not defined for the labels."""
     X = np.zeros((len(y), 1))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what a dummy never predicts
+        warnings.simplefilter("ignore")  # about classes that are never predicted
         scorer(DummyClassifier().fit(X, y), X, y)
 
 
-def _fold(texts, y, n_folds, seed):
-    """Return rows to train and to test on: folds of distinct texts, stratified."""
-    codes, _ = pd.factorize(texts)
-    _, first = np.unique(codes, return_index=True)
-    splits = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-    fold_of_text = np.empty(len(first), dtype=int)
-    for fold, (_, test) in enumerate(splits.split(first, y[first])):
-        fold_of_text[test] = fold
-    fold_of_row = fold_of_text[codes]
-    return [
-        (np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
-        for fold in range(n_folds)
-    ]
-
-
-def _make_pipeline(config, device, seed):
-    return make_review_pipeline(
-        device=device, random_state=seed, **config.get("pipeline", {})
-    )
-
-
 def _to_distribution(values):
-    """Return a list as it is, and a range as a distribution of scipy."""
+    """Return lists unchanged, and ranges as distributions of scipy."""
     if isinstance(values, list):
         return values
     low, high = values["low"], values["high"]
     if values.get("log"):
         return loguniform(low, high)
-    if isinstance(low, Integral) and isinstance(high, Integral):
+    if isinstance(low, int) and isinstance(high, int):
         return randint(low, high + 1)
     return uniform(low, high - low)
