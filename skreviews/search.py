@@ -86,7 +86,7 @@ def run_search(config, X, y, *, device="auto", random_state=None, progress=False
     >>> from skreviews.search import run_search, tabulate_results
     >>> config = {
     ...     "cv": 2,
-    ...     "pipeline": {"lstm__max_epochs": 1, "lstm__ngram_buckets": 64},
+    ...     "pipeline": {"lstm__max_epochs": 1, "lstm__ngrams__n_buckets": 64},
     ...     "grid": {"lstm__hidden_size": [2, 4]},
     ... }
     >>> search = run_search(config, *make_reviews(100, random_state=0), random_state=0)

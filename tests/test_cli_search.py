@@ -15,14 +15,14 @@ from skreviews.cli import main
 from skreviews.metrics import quadratic_weighted_kappa
 from skreviews.search import read_config, run_search, tabulate_results
 
-FIXED = {"lstm__max_epochs": 2, "lstm__embedding_dim": 4, "lstm__ngram_buckets": 64}
+FIXED = {"lstm__max_epochs": 2, "lstm__embedding_dim": 4, "lstm__ngrams__n_buckets": 64}
 TOML = """
 scoring = "quadratic_weighted_kappa"
 cv = 2
 [pipeline]
 lstm__max_epochs = 2
 lstm__embedding_dim = 4
-lstm__ngram_buckets = 64
+lstm__ngrams__n_buckets = 64
 [grid]
 lstm__hidden_size = [2, 4]
 resample = ["passthrough"]
@@ -60,7 +60,11 @@ def test_search_prints_its_table_and_saves_it_and_the_best_model(folder, capsys)
 
 
 def test_search_is_repeatable_and_reads_json_and_saves_for_joblib(folder, capsys):
-    config = {"cv": 2, "pipeline": FIXED, "grid": {"lstm__ngram_range": [None, [1, 2]]}}
+    config = {
+        "cv": 2,
+        "pipeline": FIXED,
+        "grid": {"lstm__ngrams__ngram_range": [[1, 1], [1, 2]]},
+    }
     (folder / "s.json").write_text(json.dumps(config))
     tables = []
     for _ in range(2):
@@ -147,19 +151,19 @@ def test_folds_are_stratified_and_keep_copies_of_a_text_together():
             "[pipeline]\nlstm__cell = 'rnn'\n[grid]\nlstm__lr = [1]",
             "lstm__cell = 'rnn'",
         ),
-        ("[grid]\nlstm__lr = 0.1", "lstm__lr = 0.1 is no list"),
-        ("[grid]\nlstm__lr = []", "lstm__lr = .* is no list"),
-        ("[grid]\nresample = ['no']", "resample = 'no' is no step"),
+        ("[grid]\nlstm__lr = 0.1", "lstm__lr = 0.1 must be a list"),
+        ("[grid]\nlstm__lr = []", "lstm__lr = .* must be a list"),
+        ("[grid]\nresample = ['no']", "resample = 'no' is not a step"),
         ("[grid]\nlstm = ['passthrough']", "parameter 'lstm' is unknown"),
-        ("[grid]", r"\[grid\] is no table"),
+        ("[grid]", r"\[grid\] must be a table"),
         ("cv = 2", r"either \[grid\] or \[random\]"),
-        ("cv = 1\n[grid]\nlstm__lr = [1]", "cv = 1 is no whole number from 2"),
-        ("n_iter = 3\n[grid]\nlstm__lr = [1]", r"n_iter is for \[random\]"),
+        ("cv = 1\n[grid]\nlstm__lr = [1]", "cv = 1 must be an int of at least 2"),
+        ("n_iter = 3\n[grid]\nlstm__lr = [1]", r"n_iter needs \[random\]"),
         ("scoring = 'acuracy'\n[grid]\nlstm__lr = [1]", "'acuracy'.*mean accuracy"),
-        ("[random]\nlstm__lr = {low = 2, high = 1}", "no range"),
-        ("[random]\nlstm__lr = {low = 0, high = 1, log = true}", "no range"),
+        ("[random]\nlstm__lr = {low = 2, high = 1}", "is not a range"),
+        ("[random]\nlstm__lr = {low = 0, high = 1, log = true}", "is not a range"),
         ("[random]\nlstm__lr = {low = -1.0, high = 1.0}", "lstm__lr = -1.0"),
-        ("[grid]\nlstm__lr = {low = 1, high = 2}", "is no list"),
+        ("[grid]\nlstm__lr = {low = 1, high = 2}", "must be a list"),
         ("[pipeline]\nlstm__lr = 1\n[grid]\nlstm__lr = [1]", "lstm__lr is set in"),
         ("[grid\n", "s.toml: .*line 1"),
     ],
@@ -179,7 +183,7 @@ def test_a_score_that_these_labels_do_not_have_is_refused_before_any_fit():
     X, y = make_reviews(100, random_state=0)
     config = {"cv": 2, "grid": {"lstm__hidden_size": [2]}}
     words = np.where(y > 3, "good", "bad")
-    with pytest.raises(ValueError, match="no number"):
+    with pytest.raises(ValueError, match="not a number"):
         run_search(config | {"scoring": "quadratic_weighted_kappa"}, X, words)
     with pytest.raises(ValueError, match="multiclass"):
         run_search(config | {"scoring": "f1"}, X, y)

@@ -150,9 +150,7 @@ def test_labels_are_not_modified():
 def test_known_labels_are_encoded_by_their_index():
     classes = np.array(["bad", "so-so", "good"])
     assert encode_known_labels(["good", "bad"], classes).tolist() == [2, 0]
-    with pytest.raises(
-        ValueError, match=r"y\[1\] is 'fine'.*'so-so'"
-    ):
+    with pytest.raises(ValueError, match=r"y\[1\] is 'fine'.*'so-so'"):
         encode_known_labels(["good", "fine"], classes)
 
 

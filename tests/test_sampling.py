@@ -1,4 +1,4 @@
-"""TextResampler: imbalanced-learn's samplers on texts."""
+"""TextResampler: over- and under-sampling of texts."""
 
 import pickle
 import random
@@ -74,13 +74,13 @@ def as_list(values):
 
 
 def resample(X, y, *args, **params):
-    """The fitted resampler and what it made of the texts and the labels."""
+    """Return the fitted resampler and the resampled texts and labels."""
     resampler = TextResampler(*args, **{"random_state": 0} | params)
     return resampler, *resampler.fit_resample(X, y)
 
 
 def count(*args, y=Y, **params):
-    """How many rows of each label there are after resampling."""
+    """Return the class sizes after resampling."""
     texts = [f"review {row}" for row in range(len(y))]
     return Counter(as_list(resample(texts, y, *args, **params)[2]))
 
@@ -88,14 +88,14 @@ def count(*args, y=Y, **params):
 # Class sizes
 
 
-def test_hybrid_is_the_default_and_gives_each_class_the_mean_size():
+def test_hybrid_is_the_default():
     assert TextResampler().sampling_strategy == "hybrid"
     assert count() == count(sampling_strategy="hybrid") == dict.fromkeys(COUNTS, 17)
 
 
 @given(y=LABELS)
 @few
-def test_hybrid_gives_each_class_the_mean_size_whatever_they_were(y):
+def test_hybrid_sizes_are_the_mean_class_size(y):
     counts = Counter(y)
     size = round(len(y) / len(counts))
     assert count(y=y) == dict.fromkeys(counts, size)
@@ -103,7 +103,7 @@ def test_hybrid_gives_each_class_the_mean_size_whatever_they_were(y):
 
 @given(y=LABELS)
 @few
-def test_sqrt_gives_sizes_like_the_roots_of_the_old_ones(y):
+def test_sqrt_sizes_are_proportional_to_the_square_roots(y):
     counts = Counter(y)
     roots = {label: np.sqrt(n) for label, n in counts.items()}
     scale = len(y) / sum(roots.values())
@@ -114,7 +114,7 @@ def test_sqrt_gives_sizes_like_the_roots_of_the_old_ones(y):
     assert abs(sum(sizes.values()) - len(y)) <= len(counts)
 
 
-def test_sqrt_is_milder_than_hybrid():
+def test_sqrt_keeps_the_order_of_the_sizes():
     sizes = count(sampling_strategy="sqrt")
     assert COUNTS[5] > sizes[5] > sizes[1] > sizes[2] > sizes[3] > COUNTS[3]
 
@@ -134,7 +134,7 @@ def test_sqrt_is_milder_than_hybrid():
         (RandomUnderSampler, "auto"),
     ],
 )
-def test_the_strategies_of_imblearn_give_the_sizes_of_imblearn(peer, strategy):
+def test_strategies_of_imblearn_give_the_same_sizes(peer, strategy):
     sampler = peer(sampling_strategy=strategy, random_state=0)
     expected = Counter(sampler.fit_resample(np.arange(len(Y))[:, None], Y)[1])
     assert count(peer(sampling_strategy=strategy)) == expected
@@ -144,7 +144,7 @@ def test_the_strategies_of_imblearn_give_the_sizes_of_imblearn(peer, strategy):
 
 
 @pytest.mark.parametrize("ratio", [0.5, 0.75, 1, 1.0])
-def test_a_ratio_is_that_of_two_classes(ratio):
+def test_a_ratio_needs_two_classes(ratio):
     y = [5] * 40 + [1] * 10
     peer = RandomOverSampler(sampling_strategy=float(ratio))
     expected = Counter(peer.fit_resample(np.arange(50)[:, None], y)[1])
@@ -154,7 +154,7 @@ def test_a_ratio_is_that_of_two_classes(ratio):
         count(sampling_strategy=ratio)
 
 
-def test_a_dict_gives_sizes_up_and_down():
+def test_a_dict_of_sizes():
     sizes = {5: 10, 3: 30, 1: 20}
     assert count(sampling_strategy=sizes) == sizes | {2: 6}
     assert count(sampling_strategy={2: np.int64(9)}) == COUNTS | {2: 9}
@@ -162,7 +162,7 @@ def test_a_dict_gives_sizes_up_and_down():
     assert sizes == {5: 10, 3: 30, 1: 20}
 
 
-def test_a_callable_is_given_the_labels_and_gives_a_dict():
+def test_a_callable_from_labels_to_sizes():
     seen = []
 
     def halve(y):
@@ -176,10 +176,10 @@ def test_a_callable_is_given_the_labels_and_gives_a_dict():
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
-        ({9: 5}, r"names the label 9, which y does not have.*\[1, 2, 3, 5\]"),
-        ({5: 0}, "asks for 0 rows of 5; pass a whole number of 1 or more"),
-        ({5: -2}, "asks for -2 rows of 5"),
-        ({5: 1.5}, "asks for 1.5 rows of 5"),
+        ({9: 5}, r"has the label 9, which is not in y.*\[1, 2, 3, 5\]"),
+        ({5: 0}, "requests 0 samples of 5. Pass an int of at least 1"),
+        ({5: -2}, "requests -2 samples of 5"),
+        ({5: 1.5}, "requests 1.5 samples of 5"),
         (lambda y: 5, "returned 5, not a dict"),
         ("median", "'sampling_strategy' parameter of TextResampler"),
         (0.0, "'sampling_strategy' parameter of TextResampler"),
@@ -187,7 +187,7 @@ def test_a_callable_is_given_the_labels_and_gives_a_dict():
     ],
     ids=["label", "zero", "negative", "half", "callable", "str", "0.0", "1.5"],
 )
-def test_a_strategy_that_does_not_fit_is_refused_with_the_reason(strategy, message):
+def test_invalid_strategies_are_rejected(strategy, message):
     with pytest.raises(ValueError, match=message):
         count(sampling_strategy=strategy)
 
@@ -196,18 +196,18 @@ def test_a_strategy_that_does_not_fit_is_refused_with_the_reason(strategy, messa
     ("params", "name"),
     [({"sampler": "smote"}, "sampler"), ({"random_state": "0"}, "random_state")],
 )
-def test_a_wrong_option_is_named(params, name):
+def test_invalid_parameters_are_named(params, name):
     with pytest.raises(ValueError, match=f"'{name}' parameter of TextResampler"):
         TextResampler(**params).fit_resample(X, Y)
 
 
-# Which rows
+# Selected samples
 
 
 @given(y=LABELS, seed=st.integers(0, 2**32 - 1))
 @few
 @pytest.mark.parametrize("strategy", ["hybrid", "sqrt", "all", "majority"])
-def test_every_new_row_is_an_old_one_with_its_label(strategy, y, seed):
+def test_samples_are_selected_with_their_labels(strategy, y, seed):
     texts = [f"review {row}" for row in range(len(y))]
     resampler, X_new, y_new = resample(
         texts, y, sampling_strategy=strategy, random_state=seed
@@ -220,26 +220,26 @@ def test_every_new_row_is_an_old_one_with_its_label(strategy, y, seed):
     old, new = Counter(y), Counter(y_new)
     for label, size in new.items():
         chosen = [row for row in rows if y[row] == label]
-        if size >= old[label]:  # a class that grows loses none of its rows
+        if size >= old[label]:  # over-sampling keeps all samples
             assert set(chosen) == {row for row in range(len(y)) if y[row] == label}
-        else:  # a class that shrinks has none twice
+        else:  # under-sampling has no duplicates
             assert len(set(chosen)) == size
 
 
 @pytest.mark.parametrize("strategy", ["hybrid", "sqrt", "all", "majority", {5: 50}])
-def test_rows_stay_in_their_order(strategy):
+def test_samples_keep_their_order(strategy):
     rows = resample(X, Y, sampling_strategy=strategy)[0].sample_indices_
     assert rows.tolist() == sorted(rows)
 
 
-def test_no_strategy_leaves_all_rows_as_they_are():
+def test_no_strategy_keeps_all_samples():
     resampler, X_new, y_new = resample(X, Y, sampling_strategy=None)
     assert resampler.sample_indices_.tolist() == list(range(len(X)))
     assert X_new == X
     assert list(y_new) == list(Y)
 
 
-def test_classes_of_the_right_size_are_left_alone():
+def test_balanced_classes_are_unchanged():
     y = [1, 5] * 10
     resampler, X_new, y_new = resample(X[:20], y)
     assert resampler.sample_indices_.tolist() == list(range(20))
@@ -251,9 +251,9 @@ def test_classes_of_the_right_size_are_left_alone():
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_texts_keep_their_container(name):
-    put_in = CONTAINERS[name]
-    texts = put_in(X)
+def test_texts_keep_their_type(name):
+    make = CONTAINERS[name]
+    texts = make(X)
     resampler, X_new, y_new = resample(texts, Y)
     rows = resampler.sample_indices_
     assert type(X_new) is type(texts)
@@ -269,7 +269,7 @@ def test_texts_keep_their_container(name):
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_labels_keep_their_container(name):
+def test_labels_keep_their_type(name):
     labels = CONTAINERS[name]([f"{label} stars" for label in Y])
     resampler, X_new, y_new = resample(X, labels)
     rows = resampler.sample_indices_
@@ -286,7 +286,7 @@ def test_labels_keep_their_container(name):
 @pytest.mark.parametrize(
     "sampler", [None, RandomOverSampler(random_state=0), RandomUnderSampler()]
 )
-def test_texts_and_labels_keep_the_same_index(sampler):
+def test_texts_and_labels_keep_their_index(sampler):
     index = pd.Index(range(900, 900 - len(X), -1), name="id")
     texts = pd.Series(X, index=index)
     resampler, X_new, y_new = resample(texts, pd.Series(Y, index=index), sampler)
@@ -294,15 +294,15 @@ def test_texts_and_labels_keep_the_same_index(sampler):
     assert_index_equal(X_new.index, y_new.index)
 
 
-@pytest.mark.parametrize("put_in", CONTAINERS.values(), ids=CONTAINERS)
-def test_the_data_of_the_user_is_not_modified(put_in):
-    texts, labels = put_in(X), put_in([str(label) for label in Y])
+@pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS)
+def test_the_input_is_not_modified(make):
+    texts, labels = make(X), make([str(label) for label in Y])
     resample(texts, labels)
     assert as_list(texts) == X
     assert as_list(labels) == [str(label) for label in Y]
 
 
-def test_the_new_texts_share_no_memory_with_the_old():
+def test_the_output_shares_no_memory_with_the_input():
     array = np.array(X, dtype=object)
     X_new = resample(array, Y)[1]
     X_new[:] = "changed"
@@ -310,7 +310,7 @@ def test_the_new_texts_share_no_memory_with_the_old():
 
 
 @pytest.mark.parametrize(
-    "name_label",
+    "to_label",
     [
         int,
         float,
@@ -326,8 +326,8 @@ def test_the_new_texts_share_no_memory_with_the_old():
     + ["mixed"],
 )
 @pytest.mark.parametrize("sampler", [None, RandomOverSampler()], ids=["own", "given"])
-def test_labels_of_any_kind_come_back_as_they_were(name_label, sampler):
-    labels = [name_label(label) for label in Y]
+def test_labels_may_be_any_hashable_objects(to_label, sampler):
+    labels = [to_label(label) for label in Y]
     resampler, _, y_new = resample(X, labels, sampler)
     assert y_new == [labels[row] for row in resampler.sample_indices_]
     assert [type(label) for label in y_new] == [
@@ -338,12 +338,12 @@ def test_labels_of_any_kind_come_back_as_they_were(name_label, sampler):
 
 
 @pytest.mark.parametrize(
-    "name_label",
+    "to_label",
     [str, lambda label: (label, "stars"), Star, lambda label: label > 3],
     ids=["str", "tuple", "enum", "bool"],
 )
-def test_a_dict_names_the_labels_in_their_own_words(name_label):
-    labels = [name_label(label) for label in Y]
+def test_the_keys_of_a_dict_are_labels(to_label):
+    labels = [to_label(label) for label in Y]
     label = labels[Y.index(5)]
     assert count(y=labels, sampling_strategy={label: 7})[label] == 7
     array = np.empty(len(labels), dtype=object)
@@ -353,7 +353,7 @@ def test_a_dict_names_the_labels_in_their_own_words(name_label):
         assert count(sampler, y=y)[label] == 7
 
 
-# A given sampler
+# Samplers
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def test_a_dict_names_the_labels_in_their_own_words(name_label):
     ],
     ids=["over", "under", "with replacement", "dict", "callable"],
 )
-def test_a_given_sampler_chooses_the_rows_that_it_chooses_alone(sampler):
+def test_a_sampler_selects_the_same_samples_as_alone(sampler):
     peer = sklearn.clone(sampler)
     peer.fit_resample(np.arange(len(Y))[:, None], np.array(Y))
     before = vars(sampler).copy()
@@ -376,13 +376,13 @@ def test_a_given_sampler_chooses_the_rows_that_it_chooses_alone(sampler):
     assert vars(sampler) == before
 
 
-def test_the_seed_reaches_a_sampler_that_has_none():
+def test_random_state_is_passed_to_a_sampler_without_its_own():
     given_seed = resample(X, Y, RandomUnderSampler(), random_state=7)[0]
     own_seed = resample(X, Y, RandomUnderSampler(random_state=7), random_state=1)[0]
     assert_array_equal(given_seed.sample_indices_, own_seed.sample_indices_)
 
 
-def test_a_function_chooses_rows():
+def test_function_sampler():
     def keep_every_second(rows, y):
         return rows[::2], y[::2]
 
@@ -398,7 +398,7 @@ def test_a_function_chooses_rows():
 
 
 class FirstRows(BaseEstimator):
-    """A sampler of one's own: the first rows of each class."""
+    """A custom sampler that selects the first samples of each class."""
 
     def __init__(self, n_rows=1):
         self.n_rows = n_rows
@@ -411,7 +411,7 @@ class FirstRows(BaseEstimator):
 
 
 class LastRows(BaseSampler):
-    """One that derives from imblearn's base class and tells its indices."""
+    """A subclass of imblearn's base class with sample_indices_."""
 
     _sampling_type = "clean-sampling"
     _parameter_constraints: dict = {}
@@ -421,7 +421,7 @@ class LastRows(BaseSampler):
         return X[-30:], y[-30:]
 
 
-def test_a_sampler_of_ones_own_chooses_rows():
+def test_custom_samplers():
     resampler, X_new, y_new = resample(X, Y, FirstRows(n_rows=2))
     assert Counter(y_new) == dict.fromkeys(COUNTS, 2)
     assert X_new == [X[row] for row in resampler.sample_indices_]
@@ -467,46 +467,46 @@ DISTANCE_SAMPLERS = [
 @pytest.mark.parametrize(
     "sampler", DISTANCE_SAMPLERS, ids=lambda sampler: type(sampler).__name__
 )
-def test_samplers_that_interpolate_or_measure_are_refused_with_the_reason(sampler):
+def test_samplers_that_interpolate_or_compute_distances_are_rejected(sampler):
     resampler = TextResampler(sampler)
-    message = f"{type(sampler).__name__} .*texts are not points.*Use RandomOverSampler"
-    for refuse in (resampler.fit, resampler.fit_resample):
+    message = f"{type(sampler).__name__} .*texts do not have.*Use RandomOverSampler"
+    for reject in (resampler.fit, resampler.fit_resample):
         for error in (ValueError, TypeError):
             with pytest.raises(error, match=message):
-                refuse(X, Y)
+                reject(X, Y)
 
 
-def test_no_sampler_of_imblearn_is_forgotten():
+def test_all_samplers_of_imblearn_are_tested():
     everything = {*over_sampling.__all__, *under_sampling.__all__}
     refused = {type(sampler).__name__ for sampler in DISTANCE_SAMPLERS}
     assert everything - refused == {"RandomOverSampler", "RandomUnderSampler"}
 
 
-def test_a_sampler_that_derives_from_smote_is_refused_too():
-    with pytest.raises(ValueError, match="OwnSMOTE .*texts are not points"):
+def test_subclasses_of_smote_are_rejected():
+    with pytest.raises(ValueError, match="OwnSMOTE .*texts do not have"):
         resample(X, Y, OwnSMOTE(k_neighbors=1))
-    with pytest.raises(ValueError, match="texts are not points"):
+    with pytest.raises(ValueError, match="texts do not have"):
         resample(X, Y, Pipeline([("smote", SMOTE(k_neighbors=1))]))
     assert len(set(count(OwnOverSampler()).values())) == 1
 
 
-def test_rows_between_the_given_ones_are_refused():
+def test_generated_samples_are_rejected():
     with pytest.raises(ValueError, match="BetweenRows"):
         resample(X, Y, BetweenRows())
 
 
-def test_shrinkage_is_refused_for_it_invents_rows():
-    with pytest.raises(ValueError, match="shrinkage, which invents rows"):
+def test_shrinkage_is_rejected():
+    with pytest.raises(ValueError, match="shrinkage, which generates new samples"):
         resample(X, Y, RandomOverSampler(shrinkage=0.5))
 
 
-def test_a_class_of_samplers_is_no_sampler():
+def test_a_sampler_class_is_rejected():
     with pytest.raises((TypeError, ValueError), match="instance"):
         resample(X, Y, RandomOverSampler)
 
 
-def test_a_strategy_beside_a_sampler_is_refused():
-    with pytest.raises(ValueError, match="'sqrt' has no effect.*set it on the sampler"):
+def test_sampling_strategy_and_sampler_exclude_each_other():
+    with pytest.raises(ValueError, match="'sqrt' has no effect.*Set it on the sampler"):
         resample(X, Y, RandomOverSampler(), sampling_strategy="sqrt")
 
 
@@ -517,7 +517,7 @@ SAMPLERS = [None, RandomOverSampler(), RandomUnderSampler()]
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
 @pytest.mark.parametrize("seed", [0, 42, np.int64(3)])
-def test_a_seed_gives_the_same_rows_again(sampler, seed):
+def test_equal_seeds_select_the_same_samples(sampler, seed):
     resampler, X_new, y_new = resample(X, Y, sampler, random_state=seed)
     again = resampler.fit_resample(X, Y)
     other = resample(X, Y, sampler, random_state=seed)[1:]
@@ -526,7 +526,7 @@ def test_a_seed_gives_the_same_rows_again(sampler, seed):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
-def test_a_generator_moves_on_from_fit_to_fit(sampler):
+def test_a_generator_advances_between_fits(sampler):
     resampler, first, _ = resample(X, Y, sampler, random_state=np.random.RandomState(0))
     assert resampler.fit_resample(X, Y)[0] != first
     again = resample(X, Y, sampler, random_state=np.random.RandomState(0))[1]
@@ -535,7 +535,7 @@ def test_a_generator_moves_on_from_fit_to_fit(sampler):
 
 @pytest.mark.parametrize("strategy", ["hybrid", "sqrt", "all", "majority", {5: 9}])
 @pytest.mark.parametrize("seed", [0, np.random.RandomState(0)], ids=["int", "own"])
-def test_the_global_generators_are_left_alone(strategy, seed):
+def test_global_random_states_are_unchanged(strategy, seed):
     np.random.seed(1)
     numpy_state, python_state = np.random.get_state(), random.getstate()
     resample(X, Y, sampling_strategy=strategy, random_state=seed)
@@ -547,14 +547,14 @@ def test_the_global_generators_are_left_alone(strategy, seed):
 
 @given(seed=st.integers(0, 2**32 - 1))
 @few
-def test_the_container_changes_no_choice(seed):
+def test_the_selection_does_not_depend_on_the_container(seed):
     expected = resample(X, Y, random_state=seed)[0].sample_indices_
-    for put_in in (tuple, np.array, pd.Series, pa.array):
-        resampler = resample(put_in(X), put_in(Y), random_state=seed)[0]
+    for make in (tuple, np.array, pd.Series, pa.array):
+        resampler = resample(make(X), make(Y), random_state=seed)[0]
         assert_array_equal(resampler.sample_indices_, expected)
 
 
-# Bad input
+# Invalid input
 
 
 @pytest.mark.parametrize(
@@ -570,26 +570,26 @@ def test_the_container_changes_no_choice(seed):
         ([], [], "X is empty"),
         (["a", "b", "c"], [1, 2], r"\[3, 2\]"),
         (["a", "b"], [1, 2, 3], r"\[2, 3\]"),
-        (["a", "b"], [5, 5], "class only, 5"),
-        (["a", "b"], ["x", "x"], "class only, 'x'"),
-        (["a", "b", "c"], [1, 2, np.nan], r"y\[2\] is nan.*Drop the rows"),
-        (["a", "b", "c"], ["x", None, "y"], r"y\[1\] is None.*Drop the rows"),
+        (["a", "b"], [5, 5], "only one class, 5"),
+        (["a", "b"], ["x", "x"], "only one class, 'x'"),
+        (["a", "b", "c"], [1, 2, np.nan], r"y\[2\] is nan.*Drop the samples"),
+        (["a", "b", "c"], ["x", None, "y"], r"y\[1\] is None.*Drop the samples"),
         (["a", "b", "c"], [1.5, 2.5, 3.25], "continuous"),
         (["a", "b"], None, "y"),
     ],
     ids=["str", "bytes", "None", "nan", "int", "2-D", "DataFrame", "empty", "short y"]
     + ["long y", "one class", "one string", "nan label", "no label", "floats", "no y"],
 )
-def test_bad_data_is_refused_and_nothing_changes(texts, labels, message):
+def test_invalid_data_is_rejected_and_changes_nothing(texts, labels, message):
     resampler = resample(X, Y)[0]
     state = pickle.dumps(resampler)
-    for refuse in (resampler.fit, resampler.fit_resample):
+    for reject in (resampler.fit, resampler.fit_resample):
         with pytest.raises(ValueError, match=message):
-            refuse(texts, labels)
+            reject(texts, labels)
     assert pickle.dumps(resampler) == state
 
 
-def test_a_strategy_that_fails_changes_nothing():
+def test_an_invalid_strategy_changes_nothing():
     resampler = resample(X, Y)[0]
     resampler.set_params(sampling_strategy={9: 9})
     state = pickle.dumps(resampler)
@@ -598,7 +598,7 @@ def test_a_strategy_that_fails_changes_nothing():
     assert pickle.dumps(resampler) == state
 
 
-def test_fit_checks_and_learns_nothing():
+def test_fit_only_checks_the_data():
     resampler = TextResampler()
     assert resampler.fit(X, Y) is resampler
     assert not hasattr(resampler, "sample_indices_")
@@ -618,7 +618,7 @@ def make_pipeline(resampler, classifier=None):
     )
 
 
-def test_the_classifier_sees_the_new_sizes_and_predict_loses_no_row():
+def test_resampling_applies_to_fit_only():
     for resampler in (
         TextResampler(random_state=0),
         TextResampler(RandomUnderSampler(), random_state=0),
@@ -632,21 +632,21 @@ def test_the_classifier_sees_the_new_sizes_and_predict_loses_no_row():
         assert len(cross_val_predict(pipe, X, Y, cv=2)) == len(X)
 
 
-def test_predictions_come_in_the_order_of_the_rows():
+def test_predictions_keep_the_order_of_the_texts():
     texts = [f"word{'abcdef'[label]}" for label in Y]
     pipe = make_pipeline(TextResampler(random_state=0))
     pipe.set_params(vectorize=CountVectorizer(), classify=MultinomialNB())
     assert pipe.fit(texts, Y).predict(texts).tolist() == Y
 
 
-def test_passthrough_leaves_the_sizes_alone():
+def test_passthrough_keeps_the_sizes():
     pipe = make_pipeline("passthrough").fit(X, Y)
     assert pipe[-1].class_prior_ == pytest.approx(
         [COUNTS[label] / len(Y) for label in sorted(COUNTS)]
     )
 
 
-def test_a_grid_goes_over_samplers_and_their_parameters():
+def test_grid_search_over_samplers_and_their_parameters():
     pipe = make_pipeline(TextResampler(RandomOverSampler(), random_state=0))
     y = [5 if label == 5 else 1 for label in Y]
     grid = [
@@ -669,14 +669,14 @@ def test_a_grid_goes_over_samplers_and_their_parameters():
     assert len(search.predict(X)) == len(X)
 
 
-def test_parameters_reach_the_sampler_inside():
+def test_nested_parameters_of_the_sampler():
     resampler = TextResampler(RandomOverSampler())
     resampler.set_params(sampler__sampling_strategy={3: 9})
     assert count(resampler.sampler) == COUNTS | {3: 9}
     assert "sampler__shrinkage" in resampler.get_params()
 
 
-def test_the_resampler_may_be_the_last_step():
+def test_the_resampler_as_last_step():
     pipe = Pipeline([("clean", TextCleaner()), ("resample", TextResampler())])
     pipe.set_params(resample__random_state=0)
     X_new, y_new = pipe.fit_resample(X, Y)
@@ -685,7 +685,7 @@ def test_the_resampler_may_be_the_last_step():
 
 
 @pytest.mark.parametrize("transform_output", ["default", "pandas"])
-def test_the_output_of_the_other_steps_is_no_matter(transform_output):
+def test_set_output_of_the_pipeline(transform_output):
     pipe = make_pipeline(TextResampler(random_state=0))
     pipe.set_output(transform=transform_output)
     with sklearn.config_context(transform_output=transform_output):
@@ -693,7 +693,7 @@ def test_the_output_of_the_other_steps_is_no_matter(transform_output):
     assert pipe[-1].class_prior_ == pytest.approx([0.25] * 4)
 
 
-def test_a_series_goes_through_the_pipeline():
+def test_series_in_a_pipeline():
     frame = pd.DataFrame({"content": X, "score": Y}).sample(frac=1, random_state=0)
     pipe = make_pipeline(TextResampler(random_state=0))
     assert len(pipe.fit(frame["content"], frame["score"]).predict(frame["content"]))
