@@ -169,15 +169,8 @@ within_one_accuracy_scorer = make_scorer(within_one_accuracy)
 def compute_kappa(y_true, y_pred, weights):
     """Return the quadratic weighted kappa of numbers for one or more weightings.
 
-    Parameters
-    ----------
-    y_true, y_pred : ndarray of float of shape (n_samples,)
-    weights : ndarray of shape (..., n_samples)
-
-    Returns
-    -------
-    kappa : ndarray of float of shape (...)
-        NaN if all labels of positive weight are equal.
+    `weights` has the shape (..., n_samples), the result the shape (...). It is NaN if
+    all labels of positive weight are equal.
     """
     # The squares of shifted labels do not lose digits.
     y_pred = y_pred - y_true[0]
@@ -194,15 +187,8 @@ def compute_kappa(y_true, y_pred, weights):
 def compute_macro_error(y_true, y_pred, weights):
     """Return the macro mean absolute error of numbers for one or more weightings.
 
-    Parameters
-    ----------
-    y_true, y_pred : ndarray of float of shape (n_samples,)
-    weights : ndarray of shape (..., n_samples)
-
-    Returns
-    -------
-    error : ndarray of float of shape (...)
-        Classes without positive weight are ignored.
+    `weights` has the shape (..., n_samples), the result the shape (...). Classes
+    without positive weight are ignored.
     """
     errors = np.abs(y_true - y_pred)
     means = []

@@ -137,7 +137,10 @@ def _read_text(path, limit):
             n_expected, dim, n_lines = _read_header(file, path)
             left = limit
             while block := _read_lines(file, left):
-                some_words, some_vectors = _parse(block, dim, path, n_lines)
+                parsed = _parse_fast(block, dim)
+                if parsed is None:
+                    parsed = _parse_slowly(block, dim, path, n_lines)
+                some_words, some_vectors = parsed
                 words.append(some_words)
                 vectors.append(some_vectors)
                 n_lines += len(some_words)
@@ -185,11 +188,6 @@ def _read_lines(file, left):
     if left is not None:
         return b"".join(islice(file, min(left, 10_000)))
     return file.read(_BLOCK_BYTES) + file.readline()
-
-
-def _parse(block, dim, path, n_lines):
-    """Return the words and vectors of a block of lines."""
-    return _parse_fast(block, dim) or _parse_slowly(block, dim, path, n_lines)
 
 
 def _parse_fast(block, dim):

@@ -45,13 +45,13 @@ class WordVectors:
     Examples
     --------
     >>> from skreviews import WordVectors
-    >>> vectors = WordVectors(["good", "bad"], [[1.0, 0.0], [-1.0, 0.5]])
+    >>> vectors = WordVectors.from_mapping({"good": [1.0, 0.0], "bad": [-1.0, 0.5]})
     >>> vectors
     WordVectors(2 words, dim=2)
     >>> vectors["Good"]
     array([1., 0.], dtype=float32)
-    >>> "dull" in vectors
-    False
+    >>> vectors.coverage(["good", "dull"])
+    0.5
     """
 
     def __init__(self, words, vectors):
@@ -144,12 +144,6 @@ class WordVectors:
         ------
         ValueError
             If `mapping` is neither, or if the vectors have different shapes.
-
-        Examples
-        --------
-        >>> from skreviews import WordVectors
-        >>> WordVectors.from_mapping({"good": [1.0, 0.0], "bad": [-1.0, 0.5]})
-        WordVectors(2 words, dim=2)
         """
         if hasattr(mapping, "index_to_key") and hasattr(mapping, "vectors"):
             return cls(mapping.index_to_key, mapping.vectors)
@@ -240,13 +234,6 @@ class WordVectors:
         -------
         share : float in [0, 1]
             0.0 if there are no words.
-
-        Examples
-        --------
-        >>> from skreviews import WordVectors
-        >>> vectors = WordVectors(["good", "bad"], [[1.0, 0.0], [-1.0, 0.5]])
-        >>> vectors.coverage(["good", "app"])
-        0.5
         """
         rows = self._find(words)
         return float(np.mean(rows >= 0)) if len(rows) else 0.0

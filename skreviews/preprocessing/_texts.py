@@ -20,6 +20,7 @@ _WIDE_SPACE = (
 )
 
 _KNOWN = (list, tuple, np.ndarray, pd.Series, pd.Index, pa.Array, pa.ChunkedArray)
+_TEXT_TYPES = (pa.string(), pa.large_string(), pa.string_view(), pa.null())
 
 
 def check_texts(X, *, missing="error"):
@@ -159,7 +160,7 @@ def _to_arrow(X):
         texts = texts.combine_chunks()
     if texts is not None and pa.types.is_dictionary(texts.type):
         texts = texts.dictionary_decode()
-    if texts is None or not _is_text_type(texts.type):
+    if texts is None or texts.type not in _TEXT_TYPES:
         # Arrow cannot infer the type of a list with pandas.NA.
         items = [None if _is_missing(item) else item for item in _items(X)]
         for position, item in enumerate(items):
@@ -173,15 +174,6 @@ def _infer(X):
     if isinstance(X, np.ndarray) and X.dtype.kind == "U":
         X = X.astype(object)  # Arrow cuts the texts of U arrays at a null character
     return pa.array(X, from_pandas=True)
-
-
-def _is_text_type(arrow_type):
-    return (
-        pa.types.is_string(arrow_type)
-        or pa.types.is_large_string(arrow_type)
-        or pa.types.is_string_view(arrow_type)
-        or pa.types.is_null(arrow_type)
-    )
 
 
 def _items(X):

@@ -44,23 +44,10 @@ def words_of(X):
 
 
 def check_ids(X, estimator):
-    """Check token ids and return them as an ndarray.
+    """Check token ids and return them as an ndarray of numbers.
 
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, max_len)
-    estimator : estimator
-        Named in the messages of scikit-learn.
-
-    Returns
-    -------
-    ids : ndarray of numbers of shape (n_samples, max_len)
-
-    Raises
-    ------
-    ValueError
-        If `X` contains texts, negative numbers or fractions. The message names the
-        first invalid position.
+    Texts, negative numbers and fractions raise. The message names the first invalid
+    position, and the estimator in the messages of scikit-learn.
     """
     sequences = (list, tuple, np.ndarray, pd.Series)
     if isinstance(X, sequences) and isinstance(next(iter(X), None), str):
