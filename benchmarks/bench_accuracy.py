@@ -1,6 +1,6 @@
 """Scores on the test parts, with time and memory, beside TF-IDF and fastText.
 
-Each fit has a process of its own, which reports its peak of memory.
+Each fit runs in a process of its own, which reports its peak memory.
 """
 
 import argparse
@@ -33,13 +33,13 @@ TFIDF = {"TF-IDF": {}, "TF-IDF, balanced": {"class_weight": "balanced"}}
 FASTTEXT = "fastText"
 MODELS = (*PIPELINES, *TFIDF, FASTTEXT)
 FOR_STARS = ("unweighted", "ordinal")
-# On stars; the mode where there is none.
+# On stars. Other data use the mode only.
 DECISIONS = {
     "unweighted": ("mode", "median"),
     "ordinal": ("mode", "median"),
     "TF-IDF": ("mode", "median"),
 }
-# lr and epochs of fastText: the one that does best on a fifth of the training rows.
+# Pairs of lr and epoch of fastText. The best on a fifth of the training rows is used.
 SETTINGS = ((0.1, 5), (0.1, 25), (0.5, 5), (0.5, 25), (1.0, 5), (1.0, 25))
 SCORES = ("accuracy", "macro-F1", "log loss", "QWK", "MAE", "macro MAE")
 
@@ -49,7 +49,7 @@ SCORES = ("accuracy", "macro-F1", "log loss", "QWK", "MAE", "macro MAE")
 
 def measure(data, model, seed, n_rows):
     """Return the scores by decision, the seconds of fit and predict, and the peak."""
-    # First of all: on Linux a child's peak begins at what its parent holds.
+    # Start them first: on Linux the peak of a child starts at the memory of its parent.
     workers, _ = start_workers([FASTTEXT] if model == FASTTEXT else [])
     (X, y), (X_test, y_test) = read_parts(data, n_rows)
     if workers:
@@ -92,7 +92,7 @@ def run_estimator(estimator, X, y, X_test):
 
 
 def run_fasttext(worker, seed, X, y, X_test):
-    """Return what `run_estimator` does, of the best of the settings."""
+    """Return the same as `run_estimator`, for the best settings."""
     import numpy as np
     from sklearn.model_selection import train_test_split
 
@@ -117,7 +117,7 @@ def run_fasttext(worker, seed, X, y, X_test):
     )
     prepare(train, classes[codes_train], valid)
     best = max(SETTINGS, key=score)
-    # It reads the rows in their order, and draws hardly anything itself.
+    # fastText reads the rows in order and has little randomness of its own.
     order = np.random.default_rng(seed).permutation(len(X))
     prepare(X[order], y[order], X_test)
     seconds = fit(*best), worker.ask("predict")
@@ -158,7 +158,7 @@ def list_runs(datasets, models, seeds, n_rows):
     for data in datasets:
         for model in models:
             if data in STARS or model not in FOR_STARS:
-                drawn = seeds[:1] if model in TFIDF else seeds  # TF-IDF draws nothing
+                drawn = seeds[:1] if model in TFIDF else seeds  # no randomness
                 runs[data, model] = [(data, model, seed, n_rows) for seed in drawn]
     return runs
 
@@ -172,7 +172,7 @@ def read_log(path):
 
 
 def finish(runs, path):
-    """Return the results of all runs; make those that the log has not yet."""
+    """Return the results of all runs; run those that the log lacks."""
     results = read_log(path)
     for run in (run for same in runs.values() for run in same):
         if run in results:

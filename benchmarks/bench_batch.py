@@ -1,12 +1,11 @@
 """Speed and memory of scoring files, beside predict_proba on texts in memory.
 
-Generated reviews are scored from CSV to Parquet with the model of the bundled reviews,
-with one thread. Memory is that of a fresh process which does nothing else: its peak,
-less what it holds when the model is loaded, has scored a few texts, and has returned
-what it freed; the median of three processes, for the same work takes some megabytes
-more or less. Speed is taken in another: whenever `score_file` has done some rows, its
-clock is stopped, and `predict_proba` takes the texts of these rows from memory all at
-once. So both meet the same load of the machine.
+Generated reviews are scored from CSV to Parquet with a model of the bundled reviews and
+one thread. Memory is the peak of a fresh process, minus what it holds after loading the
+model, scoring a few texts and returning freed memory; the median of three processes.
+Speed is measured in another process, in turns: after some rows the clock of
+`score_file` stops, and `predict_proba` scores the texts of these rows from memory. Both
+have the same load of the machine.
 """
 
 import argparse
@@ -49,19 +48,19 @@ def write_reviews(path, n_rows):
 
 
 def report_memory(model, source, target):
-    """Return what is held with the model loaded, and the peak of scoring."""
+    """Return the memory with the model loaded, and the peak of scoring."""
     from skreviews import score_file
     from skreviews.io._freed_memory import return_freed_memory
 
     pipe = load_warm(model)
-    return_freed_memory()  # or chance says how much of it the model seems to hold
+    return_freed_memory()  # otherwise its share varies by chance
     before = find_held()
     score_file(pipe, source, target, progress=False)
     return before, find_peak()
 
 
 def report_speed(model, source, target):
-    """Return the seconds from file to file, and those of texts in memory."""
+    """Return the seconds from file to file, and those for texts in memory."""
     import pyarrow.csv as pa_csv
 
     from skreviews import score_file
@@ -85,7 +84,7 @@ def report_speed(model, source, target):
 
 
 def load_warm(model):
-    """Return the model, one thread set and a few texts scored."""
+    """Set one thread, load the model, score a few texts, and return the model."""
     import torch
 
     from skreviews import load, make_reviews
@@ -97,7 +96,7 @@ def load_warm(model):
 
 
 def find_held():
-    """Return the memory that this process holds now, in bytes."""
+    """Return the current memory of this process, in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
 

@@ -1,7 +1,7 @@
-"""Whether the words that `explain` names are those that the model goes by.
+"""Deletion test of `explain`.
 
-The deletion test: the first words by attribution are taken out of the review, and the
-probability of the predicted class falls; so it does with as many random words.
+The first words by attribution are removed from a review. The decrease of the predicted
+class's probability is compared with that of removing as many random words.
 """
 
 import argparse
@@ -18,7 +18,7 @@ SHARES = (0.1, 0.2, 0.3, 0.5)
 
 
 def read(name, n_rows):
-    """Return texts and labels to train on, then those to explain."""
+    """Return texts and labels for training, then texts to explain."""
     if name == "bundled":
         X, y = load_app_reviews(return_X_y=True, as_frame=False)
         X, X_test, y, _ = train_test_split(
@@ -39,13 +39,13 @@ def take_out(text, words):
 
 
 def leave_one_out(pipe, text, words, code):
-    """Return what each word's absence takes from the target's probability."""
+    """Return the decrease of the probability after removing each word alone."""
     texts = [take_out(text, words.iloc[[place]]) for place in range(len(words))]
     return -pipe.predict_proba(texts)[:, code]
 
 
 def measure(pipe, texts, n_draws):
-    """Return for each share of words the mean fall of the probability by order."""
+    """Return the mean decrease of the probability by share of words and order."""
     explanation = explain(pipe, texts)
     frame = explanation.to_frame().dropna(subset="attribution")
     random_state = np.random.default_rng(0)

@@ -1,7 +1,6 @@
-"""What to do about rare classes: samplers, weights, a loss, by cross-validation.
+"""Methods for rare classes: samplers, weights and a loss, by cross-validation.
 
-The rows are those of the training parts alone. Each method stands there with both
-decisions.
+Only training rows are used. Each method is scored with both decisions.
 """
 
 import argparse
@@ -25,16 +24,16 @@ from skreviews import make_review_pipeline
 from skreviews.decision import DECISIONS, decide
 
 NOTHING = "nothing"
-# What of the log of the class sizes is taken from that of the probabilities.
+# Factor of the log class shares that is subtracted from the log probabilities.
 ADJUSTMENTS = {"logit adjustment, tau=0.5": 0.5, "logit adjustment, tau=1": 1.0}
 
 
 class FocalLoss(nn.Module):
-    """Cross-entropy of rows, less where the net is sure (Lin et al. 2017)."""
+    """Focal loss: cross-entropy that weighs confident rows less (Lin et al. 2017)."""
 
     def __init__(self, reduction, gamma=2.0):
         super().__init__()
-        self.gamma = gamma  # of rows: the net reduces nothing
+        self.gamma = gamma  # the net passes reduction="none"
 
     def forward(self, logits, y):
         logs = logits.log_softmax(1).gather(1, y[:, None]).squeeze(1)
@@ -88,10 +87,10 @@ def measure(name, seed, n_rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    choices = [name for name in FOLDS if name != "sst5"]  # its classes are even
+    choices = [name for name in FOLDS if name != "sst5"]  # its classes are balanced
     parser.add_argument("--data", nargs="+", choices=FOLDS, default=choices)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # a quick trial
+    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # for a quick trial
     args = parser.parse_args()
     print(describe_machine("torch", "skorch", "imbalanced-learn"))
     print(

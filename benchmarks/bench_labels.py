@@ -1,7 +1,7 @@
-"""Whether `label_report` finds labels that were flipped on purpose.
+"""Flipped labels found by `label_report`.
 
-The rows are training rows of app_reviews; whatever else is wrong with their labels
-counts against the report, though it may be right.
+The rows are training rows of app_reviews. Labels that were wrong before count against
+the report.
 """
 
 import argparse
@@ -28,7 +28,7 @@ DEPTHS = (100, 500, 1000)
 
 
 def flip(y, share, seed):
-    """Return the labels with a share of them replaced by another one, and which."""
+    """Return the labels with a share of them flipped, and a mask of these."""
     random_state = np.random.default_rng(seed)
     classes, codes = np.unique(y, return_inverse=True)
     is_flipped = np.zeros(len(y), dtype=bool)
@@ -39,7 +39,7 @@ def flip(y, share, seed):
 
 
 def measure(model, X, y, is_flipped, cv):
-    """Return the cells of a model: what it lists, and the precision at each depth."""
+    """Return the cells of a model: rows listed, recall, precision at each depth."""
     reports = []
     seconds = time_call(
         lambda: reports.append(label_report(MODELS[model](), X, y, cv=cv))

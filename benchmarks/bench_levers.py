@@ -1,7 +1,7 @@
-"""What each lever of speed costs in accuracy, and gains in time.
+"""Cost in accuracy and gain in time of each means of speed.
 
-The same net is trained with the same recipe, on the same rows and seeds: in a loop by
-hand without any of the levers, with those of the defaults, and with one more.
+The same network is trained on the same rows and seeds: in a plain loop without any of
+them, with the defaults, and with one more.
 """
 
 import argparse
@@ -28,7 +28,7 @@ LEVERS = ("default", "lazy_adam", "segments", "bf16")
 
 
 def make_cases(levers):
-    """Return the functions that fit by name; each returns a function that predicts."""
+    """Return fit functions by name; each returns a predict function."""
     cases = {
         "default": fit_classifier,
         "lazy_adam": fit_with_lazy_adam,

@@ -1,6 +1,6 @@
-"""What the order of the stars is worth: losses and decisions, by cross-validation.
+"""Losses and decisions for ordered labels, by cross-validation.
 
-The rows are those of the training parts alone.
+Only training rows are used.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy, logsigmoid
 from skreviews import make_review_pipeline
 from skreviews.metrics import within_one_accuracy
 
-# ---- Losses of rows, from logits of shape (rows, classes) and codes
+# ---- Losses of each row, from logits of shape (rows, classes) and codes
 
 
 def entropy(logits, y):
@@ -31,14 +31,14 @@ def entropy(logits, y):
 
 
 def squared_distance(logits, y):
-    """Squared earth mover's distance (Hou, Yu, Samaras 2016), the ranked probability
-    score of the forecasters."""
+    """Squared earth mover's distance (Hou, Yu, Samaras 2016), or ranked probability
+    score."""
     below = logits.softmax(1).cumsum(1)[:, :-1]
     return (below - is_below(logits, y).float()).square().sum(1)
 
 
 def cumulative_entropy(logits, y):
-    """Cross-entropy of whether the label lies at or below each place."""
+    """Cross-entropy of the events that the label is at most each class."""
     total = logits.logsumexp(1, keepdim=True)
     below = logits.logcumsumexp(1)[:, :-1] - total
     above = logits.flip(1).logcumsumexp(1).flip(1)[:, 1:] - total
@@ -50,7 +50,7 @@ def squared_distance_and_entropy(logits, y):
 
 
 def corn(logits, y):
-    """CORN (Shi, Cao, Raschka 2021): is it past this place, having come so far?"""
+    """CORN (Shi, Cao, Raschka 2021): conditional probabilities of exceeding a class."""
     past = logits[:, -1:] - logits[:, :-1]
     places = torch.arange(past.shape[1])
     asked, passed = places <= y[:, None], places < y[:, None]
@@ -58,7 +58,7 @@ def corn(logits, y):
 
 
 def to_corn(probabilities):
-    """Return the probabilities that CORN means, from the softmax of its logits."""
+    """Return the probabilities of CORN from the softmax of its logits."""
     logits = torch.from_numpy(probabilities).double().log()
     past = logits[:, -1:] - logits[:, :-1]
     none, first = torch.zeros(len(past), 1), logsigmoid(past).cumsum(1)
@@ -83,7 +83,7 @@ LOSSES = {
 class Criterion(nn.Module):
     def __init__(self, loss, reduction):
         super().__init__()
-        self.loss = LOSSES[loss]  # of rows: the net reduces nothing
+        self.loss = LOSSES[loss]  # the net passes reduction="none"
 
     def forward(self, logits, y):
         return self.loss(logits, y)
@@ -110,7 +110,7 @@ def measure(name, losses, seed, n_rows):
     """Return the scores of each fold by loss and decision, and the seconds by loss."""
     scores, seconds = {}, {}
     for X, y, X_valid, y_valid in split_folds(name, n_rows):
-        # Weights of classes would move the probabilities that the median goes by.
+        # Class weights would shift the probabilities that the median uses.
         pipe = make_review_pipeline(
             device="cpu",
             random_state=seed,
@@ -139,7 +139,7 @@ def main():
     parser.add_argument("--data", nargs="+", choices=FOLDS, default=list(FOLDS))
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # a quick trial
+    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # for a quick trial
     args = parser.parse_args()
     print(describe_machine("torch", "skorch"))
     print(

@@ -1,8 +1,8 @@
-"""Speed of predicting, beside the bare net, Keras, TF-IDF and fastText.
+"""Speed of prediction, beside the bare net, Keras, TF-IDF and fastText.
 
-First the labels of IMDb reviews, from raw texts and from token ids, all on the CPU with
-the same number of threads and taken in turns: each row gets the median of its runs.
-Then the milliseconds for one short review at a time, as a service has them.
+First table: IMDb reviews, from raw texts and from token ids, on the CPU with the same
+number of threads, in turns; each row is the median of its runs. Second table:
+milliseconds for one short review at a time.
 """
 
 import argparse
@@ -37,12 +37,12 @@ from skreviews import TextCleaner, make_review_pipeline
 TFIDF = "TF-IDF"
 RIVALS = ("Keras", TFIDF, "fastText")
 
-BATCH_SIZES = (32, 64, 128, 256)  # of the bare net, which takes the fastest
+BATCH_SIZES = (32, 64, 128, 256)  # tried for the bare net
 SHORT_REVIEWS = 300
 
 
 def make_cases(train, y, test):
-    """Return the cases that run in this process, by name and what they are given."""
+    """Return the cases of this process by name and kind of input."""
     cases = {}
     for name, params in make_variants().items():
         pipeline = fit_pipeline(train, y, SIZE["max_len"], **params)
@@ -63,7 +63,7 @@ def make_cases(train, y, test):
 
 
 def make_worker_cases(workers, train, y, test):
-    """Return the cases that run in other environments, likewise."""
+    """Return the cases of other environments by name and kind of input."""
     arguments = {
         "train": train.tolist(),
         "test": test.tolist(),
@@ -82,9 +82,9 @@ def make_worker_cases(workers, train, y, test):
 
 
 def fit_pipeline(texts, y, max_len="auto", **params):
-    """Return a fitted pipeline; one epoch will do, as the weights do not matter."""
+    """Return a pipeline fitted for one epoch, as the weights do not matter."""
     pipeline = make_review_pipeline(
-        clean=TextCleaner(),  # as the rivals do
+        clean=TextCleaner(),  # as for the rivals
         resample="passthrough",
         vectorize__max_len=max_len,
         vectorize__max_features=SIZE["n_words"],
@@ -98,7 +98,7 @@ def make_ids(pipeline, texts):
 
 
 def find_batches(floor, ids):
-    """Return the ready batches of the size that is fastest in a trial."""
+    """Return prepared batches of the size that is fastest in a trial."""
     choices = {size: make_sorted_batches(ids, size) for size in BATCH_SIZES}
     trials = {
         size: partial(time_call, floor.predict, batches)
@@ -114,14 +114,14 @@ def add_seconds(*cases):
 
 
 def measure_single(n_train):
-    """Return the rows on one review at a time."""
+    """Return the rows of the table for one review at a time."""
     texts, y = read_rows("app_reviews_train", n_train)
     pipeline = fit_pipeline(texts, y)
     floor = Floor(pipeline["lstm"].net_.module_)
     seconds = []
     for text in read_rows("app_reviews_test", SHORT_REVIEWS)[0]:
         batches = make_sorted_batches(make_ids(pipeline, [text]), 1)
-        for _ in range(2):  # the first is to warm up
+        for _ in range(2):  # the first is a warm-up
             timed = [
                 time_call(pipeline.predict, [text]),
                 time_call(make_ids, pipeline, [text]),

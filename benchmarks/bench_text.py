@@ -1,6 +1,6 @@
-"""Speed of cleaning and vectorizing, beside what is written by hand and scikit-learn.
+"""Speed of cleaning and vectorizing, beside plain Python and scikit-learn.
 
-All rows are timed in turns in one process; each gets the median of its runs.
+All rows are timed in turns in one process. Each is the median of its runs.
 """
 
 import argparse
@@ -28,7 +28,7 @@ COUNT = "CountVectorizer"
 RIVALS = (NLTK, RE, COUNT)
 
 # The substitutions of TextCleaner's defaults, for Python's re. It has no class for
-# symbols: these ranges hold the emoji.
+# symbols: these ranges contain the emoji.
 SYMBOLS = r"\u2190-\u21ff\u2300-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
 TAGS = re.compile(
     r"(?is)<(?:script|style)\b.*?</(?:script|style)\s*>|<!--.*?-->|</?[a-z][^<>]*>"
@@ -87,7 +87,7 @@ def make_cases(raw):
 
 
 def measure(cases, repeats):
-    """Return the median speed of each case in MB of UTF-8 a second."""
+    """Return the median speed of each case in MB of UTF-8 per second."""
     timed = {name: partial(time_call, call, texts) for name, texts, call in cases}
     seconds = median_in_turns(timed, repeats)
     sizes = {name: sum(len(t.encode()) for t in texts) for name, texts, _ in cases}

@@ -1,8 +1,8 @@
-"""Speed of training, beside the bare net, skorch, Keras and what else people use.
+"""Speed of training, beside the bare net, skorch, Keras, TF-IDF and fastText.
 
-One epoch over the same random IMDb reviews, all on the CPU with the same number of
-threads and taken in turns: each row gets the median of its runs. Two more tables tell
-what the wrapping costs on short texts, and what limits the bare net.
+First table: one epoch over the same random IMDb reviews, on the CPU with the same
+number of threads, in turns; each row is the median of its runs. Two more tables show
+the overhead on short texts, and what limits the bare net.
 """
 
 import argparse
@@ -51,7 +51,7 @@ RIVALS = (SKORCH, "Keras", BY_HAND, TFIDF, "fastText")
 WARM_UP_ROWS = 2 * BATCH_SIZE
 SHORT_EPOCHS = 5
 PROFILED_STEPS = 8
-# What torch's profiler calls the work of each part, forward and backward.
+# Names of torch's profiler for the parts, forward and backward.
 BACKWARD = "autograd::engine::evaluate_function: "
 PARTS = {
     "LSTM": ["aten::lstm", BACKWARD + "MkldnnRnnLayerBackward0"],
@@ -61,11 +61,11 @@ PARTS = {
 
 
 def make_cases(texts, ids, y, n_stems):
-    """Return the cases that run in this process, by name and what they are given."""
+    """Return the cases of this process by name and kind of input."""
     n_tokens = len(ids.words) + 2
     plain_ids = np.asarray(ids, dtype=np.int64)
     pipeline = make_review_pipeline(
-        clean=TextCleaner(),  # as the rivals do
+        clean=TextCleaner(),  # as for the rivals
         resample="passthrough",
         vectorize__max_len=SIZE["max_len"],
         vectorize__max_features=SIZE["n_words"],
@@ -89,7 +89,7 @@ def make_cases(texts, ids, y, n_stems):
 
 
 def make_worker_cases(workers, texts, ids, y):
-    """Return the cases that run in other environments, likewise."""
+    """Return the cases of other environments by name and kind of input."""
     cases = {}
     arguments = {"y": y.tolist(), "n_threads": torch.get_num_threads()}
     if keras := workers.get("Keras"):
@@ -106,7 +106,7 @@ def make_worker_cases(workers, texts, ids, y):
 
 
 def measure_short(repeats):
-    """Return the row on what fit costs above the bare net where steps are short."""
+    """Return the row on the overhead of fit over the bare net on short texts."""
     texts, y = read_rows("trec_train")
     y = np.unique(y, return_inverse=True)[1]
     ids = make_text_path(texts)(texts)
@@ -130,7 +130,7 @@ def measure_short(repeats):
 
 
 def measure_limits(ids, y, precision):
-    """Return a row on what the time of the bare net goes to."""
+    """Return a row with the rates and shares of the bare net."""
     floor = Floor(LSTMModule(len(ids.words) + 2, 2), precision)
     batches = make_batches(ids, y)[:PROFILED_STEPS]
     floor.train(batches)
@@ -151,12 +151,12 @@ def measure_limits(ids, y, precision):
 
 
 def count_flops(n_tokens):
-    """Return the operations of the LSTM: two directions, forward and twice backward."""
+    """Return the operations of the LSTM, with a backward pass of twice the forward."""
     return 3 * 2 * 8 * HIDDEN_SIZE * (EMBEDDING_DIM + HIDDEN_SIZE) * n_tokens
 
 
 def share_out(events):
-    """Return the share of each part in the time."""
+    """Return the share of time of each part."""
     total = sum(event.self_cpu_time_total for event in events)
     times = {event.key: event.cpu_time_total for event in events}
     shares = {
@@ -166,7 +166,7 @@ def share_out(events):
 
 
 def measure_product(n_rows, n_inner, n_columns, precision):
-    """Return the operations a second of a matrix product, the best of many runs."""
+    """Return the operations per second of a matrix product, the best of many runs."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     left = torch.randn(n_rows, n_inner).to(dtype)
     right = torch.randn(n_inner, n_columns).to(dtype)

@@ -1,7 +1,7 @@
-"""What the benchmarks share: data, scores, clock, fresh processes, machine, table.
+"""Shared parts of the benchmarks: data, scores, clock, fresh processes, tables.
 
-Imports on top are of the standard library only: rivals in another environment read this
-file too, and bench_memory.py counts what its own process has imported.
+Only the standard library is imported at the top: rivals in other environments import
+this file too, and bench_memory.py measures the imports of its own process.
 """
 
 import json
@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from time import perf_counter
 
-# These come whole; the others have a training part and a test part.
+# Without a split; the others have a training part and a test part.
 WHOLE = ("review_data", "sms_spam", "long_movie_reviews")
-# What defaults are chosen on -> number of folds, and how many of them are run. The
-# folds are of training rows alone; the bundled reviews have no test part.
+# Data for choosing defaults -> number of folds, and how many of them are run. Folds are
+# of training rows only. The bundled reviews have no test part.
 FOLDS = {
     "app_reviews": (5, 2),
     "sst5": (3, 3),
@@ -30,7 +30,7 @@ FOLDS = {
 
 
 def find_data():
-    """Return the folder with the data, or leave with a reason."""
+    """Return the folder with the data, or exit with a message."""
     folder = os.environ.get("SKREVIEWS_DATA")
     if not folder:
         print("skipped: SKREVIEWS_DATA does not name the folder with the data")
@@ -48,8 +48,8 @@ def read_rows(name, n_rows=None):
 def read_parts(name, n_rows=None):
     """Return the training rows and the test rows, each as `read_rows` does.
 
-    A data set that comes whole loses its missing and its repeated texts; a fifth of
-    each class then is the test part.
+    A data set without a split loses its missing and repeated texts. A fifth of each
+    class becomes the test part.
     """
     if name not in WHOLE:
         return [read_rows(f"{name}_{part}", n_rows) for part in ("train", "test")]
@@ -69,7 +69,7 @@ def read_parts(name, n_rows=None):
 
 
 def split_folds(name, n_rows=None):
-    """Yield texts and labels to train on, then those to validate with, by fold."""
+    """Yield training texts and labels, then validation texts and labels, by fold."""
     from sklearn.model_selection import StratifiedKFold
 
     if name == "bundled":
@@ -86,7 +86,7 @@ def split_folds(name, n_rows=None):
 
 
 def score_labels(y_true, y_pred, stars=True):
-    """Return the scores by name; some are for stars only, which are ordered."""
+    """Return the scores by name; some need ordered labels, `stars`."""
     from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 
     from skreviews.metrics import macro_mean_absolute_error, quadratic_weighted_kappa
@@ -111,7 +111,7 @@ def time_call(function, *args):
 
 
 def median_in_turns(cases, repeats):
-    """Return the median of each case, a function that returns the seconds it took."""
+    """Return the median seconds of each case, a function that returns its seconds."""
     seconds = {name: [] for name in cases}
     for _ in range(repeats):
         for name, case in cases.items():
@@ -120,7 +120,7 @@ def median_in_turns(cases, repeats):
 
 
 def find_peak():
-    """Return the most memory that this process has held so far, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
@@ -130,8 +130,8 @@ def find_peak():
 def call_fresh(function, *args):
     """Call a function of a benchmark in a fresh process.
 
-    The caller imports nothing large: on Linux a child's peak of memory begins at that
-    of its parent. What the function prints goes to standard error.
+    The caller should import nothing large: on Linux the peak of a child starts at the
+    memory of its parent. The function's output goes to standard error.
     """
     script = Path(function.__code__.co_filename).stem
     command = [sys.executable, __file__, script, function.__name__, json.dumps(args)]
@@ -150,7 +150,7 @@ def describe_machine(*packages):
 
 
 def format_scores(runs):
-    """Return a cell for each score: the mean over the runs, and the spread if any."""
+    """Return a cell for each score: the mean of the runs and the standard deviation."""
     cells = []
     for name in runs[0]:
         values = [run[name] for run in runs]
@@ -160,7 +160,7 @@ def format_scores(runs):
 
 
 def print_table(header, rows, n_names=1):
-    """Print a Markdown table: columns of names to the left, numbers to the right."""
+    """Print a Markdown table, names left-aligned and numbers right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = [
         "-" * width if place < n_names else "-" * (width - 1) + ":"
@@ -175,10 +175,10 @@ def print_table(header, rows, n_names=1):
 
 
 def print_speeds(title, seconds, n_rows, n_tokens, rivals, skipped):
-    """Print a table of seconds by name and what was given, "texts" or "ids".
+    """Print a table of seconds by name and input, "texts" or "ids".
 
-    Ratios above 1 mean faster than the rival. A rival that was given something else
-    has none. Tokens are those of the ids, without padding.
+    Ratios above 1 mean faster than the rival. Rivals with another input have none.
+    Tokens are those of the ids, without padding.
     """
     header = [title, "given", "s", "reviews/s", "tokens/s"]
     header += [f"x {rival}" for rival in rivals]
@@ -210,7 +210,7 @@ def _find_processor():
     return platform.processor() or platform.machine()
 
 
-if __name__ == "__main__":  # what call_fresh has started
+if __name__ == "__main__":  # started by call_fresh
     script, name, args = sys.argv[1:]
     with redirect_stdout(sys.stderr):
         answer = getattr(import_module(script), name)(*json.loads(args))

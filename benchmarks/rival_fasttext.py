@@ -3,9 +3,9 @@
     python -m venv ft && ft/bin/pip install fasttext-wheel "numpy<2"
     export SKREVIEWS_FASTTEXT_PYTHON=$PWD/ft/bin/python
 
-The benchmarks start this script and ask it for seconds, and for probabilities.
-fastText reads a file with one text a line: writing it, and taking the line ends out of
-the texts, is not counted.
+The benchmarks start this script and ask it for seconds and probabilities. fastText
+reads a file with one text per line. Writing it and removing line ends from the texts is
+not timed.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ from worker import serve
 
 folder = tempfile.TemporaryDirectory()
 path = Path(folder.name) / "train.txt"
-rival = {}  # what one function leaves for the next
+rival = {}  # state between the functions
 
 
 def prepare(train, y, n_threads, test=()):
@@ -30,7 +30,7 @@ def prepare(train, y, n_threads, test=()):
 
 
 def fit(**params):
-    rival.pop("model", None)  # two at once would double the peak of memory
+    rival.pop("model", None)  # two at once would double the peak memory
     rival["model"] = fasttext.train_supervised(
         str(path), wordNgrams=2, thread=rival["n_threads"], verbose=0, **params
     )

@@ -3,8 +3,8 @@
     python -m venv keras && keras/bin/pip install tensorflow-cpu
     export SKREVIEWS_KERAS_PYTHON=$PWD/keras/bin/python
 
-The benchmarks start this script and ask it for seconds. A trial that is not counted
-traces the graphs and finds the fastest of the variants, which then is the rival.
+The benchmarks start this script and ask it for seconds. An untimed trial traces the
+graphs and finds the fastest variant, which is the rival.
 """
 
 import os
@@ -23,7 +23,7 @@ from worker import serve
 
 TRIAL_ROWS = 256
 
-rival = {}  # what `prepare_...` leaves for the timed functions
+rival = {}  # state from `prepare_...` to the timed functions
 
 
 def prepare_fit(ids, y, n_tokens, n_threads, size):
@@ -36,7 +36,7 @@ def prepare_fit(ids, y, n_tokens, n_threads, size):
         models[mask_zero].fit(ids[rows], y[rows], batch_size=batch_size, verbose=0)
 
     models = {mask: make_model(n_tokens, mask, size) for mask in (True, False)}
-    # Two steps of a whole batch, and one of the last batch's shape.
+    # Two steps of a full batch, and one of the shape of the last batch.
     few = slice(2 * batch_size + len(ids) % batch_size)
     fastest = find_fastest({mask: partial(fit, mask, few) for mask in models})
     rival["fit"] = partial(fit, fastest)
@@ -68,7 +68,7 @@ def prepare_predict(train, test, n_threads, size):
 
 
 def find_fastest(trials):
-    """Return the name of the fastest; the first run, which traces, does not count."""
+    """Return the name of the fastest; the first run, which traces, is not timed."""
     cases = {name: partial(time_call, call) for name, call in trials.items()}
     median_in_turns(cases, 1)
     seconds = median_in_turns(cases, 3)

@@ -1,4 +1,4 @@
-"""Words the way of the tutorials: NLTK's tokens, stop words and stems, one by one."""
+"""Tutorial-style preprocessing: NLTK's tokens, stop words and stems, token by token."""
 
 from nltk.stem import PorterStemmer
 from nltk.tokenize import TreebankWordTokenizer
@@ -9,5 +9,5 @@ stem = PorterStemmer().stem
 
 
 def stem_words(text):
-    """Return the stems of a text's words, less the stop words."""
+    """Return the stems of a text's words without stop words."""
     return [stem(word) for word in tokenize(text) if word not in ENGLISH_STOP_WORDS]

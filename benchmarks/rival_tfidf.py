@@ -1,6 +1,6 @@
 """TF-IDF of words and pairs of words with logistic regression.
 
-In a file of its own, without torch: its memory is measured, too.
+In a file of its own, without torch, because its memory is measured.
 """
 
 from sklearn.feature_extraction.text import TfidfVectorizer

@@ -1,7 +1,7 @@
-"""What skreviews is compared with: the floor under its net, and what people write.
+"""Alternatives that skreviews is compared with.
 
-All nets have the size that is written here. What lives in another environment stands
-in `rival_keras.py` and `rival_fasttext.py`.
+All networks have the sizes in this file. Alternatives in other environments are in
+`rival_keras.py` and `rival_fasttext.py`.
 """
 
 from contextlib import nullcontext
@@ -22,7 +22,7 @@ from skreviews.neural_network._runtime import flushed_denormals, kept_memory
 EMBEDDING_DIM = HIDDEN_SIZE = 100
 BATCH_SIZE = 64
 LR = 2e-3
-POOL_SIZE = 50 * BATCH_SIZE  # rows that are sorted by length together
+POOL_SIZE = 50 * BATCH_SIZE  # rows sorted by length together
 SIZE = {
     "n_words": 30_000,
     "max_len": 400,
@@ -48,7 +48,7 @@ def make_classifier(max_epochs=1, ngram_range=None, **params):
 
 
 def make_text_path(texts):
-    """Return the function from texts to ids, with the vocabulary of these texts."""
+    """Return a function from texts to ids, with the vocabulary of these texts."""
     cleaner = TextCleaner()
     vectorizer = SequenceVectorizer(
         max_len=SIZE["max_len"], max_features=SIZE["n_words"]
@@ -66,7 +66,7 @@ def make_variants():
 
 
 def find_precisions():
-    """Return the precisions that this processor has."""
+    """Return the precisions of this processor."""
     try:
         find_precision("bf16", torch.device("cpu"))
     except ValueError:
@@ -115,7 +115,7 @@ class Floor:
 
 
 def make_batches(ids, y):
-    """Return the batches of an epoch: rows of similar length, in a random order."""
+    """Return the batches of an epoch: rows of similar length, in random order."""
     rng = np.random.default_rng(0)
     lengths = np.count_nonzero(ids, axis=1)
     rows = rng.permutation(len(ids))
@@ -130,14 +130,14 @@ def make_batches(ids, y):
 
 
 def make_sorted_batches(ids, batch_size):
-    """Return the batches to predict: the rows sorted by length."""
+    """Return the batches for prediction: the rows sorted by length."""
     ids = ids[np.count_nonzero(ids, axis=1).argsort(kind="stable")]
     starts = range(0, len(ids), batch_size)
     return [_cut(ids[start : start + batch_size]) for start in starts]
 
 
 def _cut(ids):
-    """Return the rows without the columns that are padding in all, as a tensor.
+    """Return the rows as a tensor, without columns of padding only.
 
     The length is rounded up, long ones to a multiple of 8: oneDNN keeps a primitive
     for every shape.
@@ -149,7 +149,7 @@ def _cut(ids):
 
 
 class PaddedLSTM(nn.Module):
-    """The net as it is written mostly, for rows that are all padded to one length."""
+    """A common implementation of the network, for rows padded to one length."""
 
     def __init__(self, n_tokens, n_classes, pooling):
         super().__init__()
@@ -188,14 +188,14 @@ def make_skorch(n_tokens, n_classes):
 
 
 def count_stems(texts):
-    """Return how many different stems the texts hold."""
+    """Return the number of distinct stems of the texts."""
     stemmed = TextCleaner(stemmer="porter").transform(texts)
     vectorizer = SequenceVectorizer(max_features=None, min_df=1).fit(stemmed)
     return len(vectorizer.vocabulary_)
 
 
 def fit_by_hand(texts, y, n_words):
-    """Train for one epoch, from raw texts, the way of the tutorials.
+    """Train for one epoch from raw texts, as tutorials do.
 
     The table has room for `n_words`, those of the whole data set: a part of its texts
     holds fewer, and would spare Adam most of its work.

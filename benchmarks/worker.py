@@ -1,7 +1,7 @@
-"""Both ends of a pipe to a rival that lives in another Python.
+"""Both ends of a pipe to a rival in another Python environment.
 
-Each question and each answer is one line of JSON. The other process stays alive, so
-that its rival takes its turn between those of this one.
+Each request and each response is one line of JSON. The other process stays alive, so
+that its rival takes turns with those of this process.
 """
 
 import json
@@ -17,7 +17,7 @@ RIVALS = {
 
 
 def start_workers(names=tuple(RIVALS)):
-    """Return the rivals that are there, by name, and why the others are skipped."""
+    """Return the available rivals by name, and why the others are skipped."""
     workers, skipped = {}, []
     for name in names:
         script, variable = RIVALS[name]
@@ -33,10 +33,10 @@ def start_workers(names=tuple(RIVALS)):
 
 
 class Worker:
-    """A script of this folder, run by another Python."""
+    """A script of this folder that runs in another Python."""
 
     def __init__(self, python, script):
-        # -E: this process's PYTHONPATH is not for the other Python.
+        # -E ignores the PYTHONPATH of this process.
         command = [python, "-E", str(Path(__file__).with_name(script))]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._script = script
@@ -44,7 +44,7 @@ class Worker:
         print(self._read())
 
     def ask(self, name, **arguments):
-        """Let the other process call its function of this name."""
+        """Call the function of this name in the other process."""
         self._process.stdin.write(json.dumps([name, arguments]) + "\n")
         self._process.stdin.flush()
         return self._read()
@@ -52,12 +52,12 @@ class Worker:
     def _read(self):
         line = self._process.stdout.readline()
         if not line:
-            raise EOFError(f"{self._script} has ended")
+            raise EOFError(f"{self._script} ended")
         return json.loads(line)
 
 
 def serve(versions, **functions):
-    """Answer questions until there are no more; only answers go to standard output."""
+    """Respond to requests until the input ends; standard output has responses only."""
     answers, sys.stdout = sys.stdout, sys.stderr
     print(json.dumps(versions), file=answers, flush=True)
     for line in sys.stdin:
