@@ -24,19 +24,20 @@ from worker import start_workers
 
 STARS = ("app_reviews", "review_data", "sst5")  # their labels are ordered
 DATA = (*STARS, "imdb", "trec", "sms_spam", "long_movie_reviews")
+NGRAMS_ALONE = "n-gram model alone"
 PIPELINES = {
     "pipeline": {},
+    "LSTM alone": {"lstm__ngrams": None},
+    NGRAMS_ALONE: {},
     "unweighted": {"lstm__class_weight": None},
-    "ordinal": {"lstm__class_weight": None, "lstm__objective": "ordinal"},
 }
 TFIDF = {"TF-IDF": {}, "TF-IDF, balanced": {"class_weight": "balanced"}}
 FASTTEXT = "fastText"
 MODELS = (*PIPELINES, *TFIDF, FASTTEXT)
-FOR_STARS = ("unweighted", "ordinal")
+FOR_STARS = ("unweighted",)
 # On stars. Other data use the mode only.
 DECISIONS = {
     "unweighted": ("mode", "median"),
-    "ordinal": ("mode", "median"),
     "TF-IDF": ("mode", "median"),
 }
 # Pairs of lr and epoch of fastText. The best on a fifth of the training rows is used.
@@ -73,9 +74,12 @@ def measure(data, model, seed, n_rows):
 
 def make_estimator(model, seed):
     if model in PIPELINES:
-        from skreviews import make_review_pipeline
+        from skreviews import NgramClassifier, make_review_pipeline
 
-        return make_review_pipeline(random_state=seed, **PIPELINES[model])
+        pipeline = make_review_pipeline(random_state=seed, **PIPELINES[model])
+        if model == NGRAMS_ALONE:
+            pipeline.set_params(lstm=NgramClassifier(class_weight="sqrt"))
+        return pipeline
     from rival_tfidf import make_tfidf
 
     return make_tfidf(**TFIDF[model])

@@ -8,7 +8,6 @@ import argparse
 from functools import partial
 from statistics import mean, stdev
 from time import perf_counter
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -17,22 +16,21 @@ from sklearn.preprocessing import LabelEncoder
 from torch import nn
 
 from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
-from skreviews.neural_network import LSTMModule, _build
+from skreviews.neural_network import LSTMModule
 from skreviews.neural_network._callbacks import make_schedule
 from skreviews.neural_network._precision import find_precision
 
 BATCH_SIZE = 64
 LR = 2e-3
 OFF = "all off"
-LEVERS = ("default", "lazy_adam", "segments", "bf16")
+LEVERS = ("default", "lazy_adam", "bf16")
 
 
 def make_cases(levers):
     """Return fit functions by name; each returns a predict function."""
     cases = {
         "default": fit_classifier,
-        "lazy_adam": fit_with_lazy_adam,
-        "segments": partial(fit_classifier, segment_len=50),
+        "lazy_adam": partial(fit_classifier, net_params={"module__sparse": True}),
         "bf16": partial(fit_classifier, precision="bf16"),
     }
     cases = {OFF: fit_by_hand} | {lever: cases[lever] for lever in levers}
@@ -74,26 +72,20 @@ def pad(rows):
     return torch.from_numpy(rows[:, :longest])
 
 
-def fit_classifier(X, y, seed, max_epochs, precision="auto", segment_len=None):
+def fit_classifier(X, y, seed, max_epochs, precision="auto", net_params=None):
     return (
         LSTMClassifier(
             batch_size=BATCH_SIZE,
             max_epochs=max_epochs,
             lr=LR,
-            ngram_range=None,
             device="cpu",
             precision=precision,
-            segment_len=segment_len,
+            net_params=net_params,
             random_state=seed,
         )
         .fit(X, y)
         .predict
     )
-
-
-def fit_with_lazy_adam(X, y, seed, max_epochs):
-    with patch.object(_build, "_BIG_VOCABULARY", 0):
-        return fit_classifier(X, y, seed, max_epochs)
 
 
 def read_ids(name):

@@ -42,7 +42,6 @@ from worker import start_workers
 from skreviews import TextCleaner, make_review_pipeline
 from skreviews.neural_network import LSTMModule
 
-PLAIN_FLOOR = "bare net, fp32, as it is written"
 SKORCH = "plain skorch"
 BY_HAND = "by hand"
 TFIDF = "TF-IDF"
@@ -78,8 +77,6 @@ def make_cases(texts, ids, y, n_stems):
     for precision in find_precisions():
         floor = Floor(LSTMModule(n_tokens, 2), precision)
         cases[name_floor(precision), "ids"] = partial(floor.time_fit, ids, y)
-    floor = Floor(LSTMModule(n_tokens, 2), keep_memory=False)
-    cases[PLAIN_FLOOR, "ids"] = partial(floor.time_fit, ids, y)
     net = make_skorch(n_tokens, 2)
     cases[SKORCH, "ids"] = partial(time_call, net.fit, plain_ids, y)
     cases["skreviews", "texts"] = partial(time_call, pipeline.fit, texts, y)
@@ -111,7 +108,12 @@ def measure_short(repeats):
     y = np.unique(y, return_inverse=True)[1]
     ids = make_text_path(texts)(texts)
     floor = Floor(LSTMModule(len(ids.words) + 2, 6))
-    classifier = make_classifier(max_epochs=SHORT_EPOCHS, precision="fp32")
+    classifier = make_classifier(
+        max_epochs=SHORT_EPOCHS,
+        precision="fp32",
+        word_vectors=None,
+        net_params={"adversarial": 0.0},  # as the bare net
+    )
     cases = {
         "fit": partial(time_call, classifier.fit, ids, y),
         "floor": partial(floor.time_fit, ids, y, SHORT_EPOCHS),

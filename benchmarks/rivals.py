@@ -4,7 +4,6 @@ All networks have the sizes in this file. Alternatives in other environments are
 `rival_keras.py` and `rival_fasttext.py`.
 """
 
-from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -15,9 +14,14 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from skreviews import LSTMClassifier, SequenceVectorizer, TextCleaner
+from skreviews import (
+    LSTMClassifier,
+    NgramClassifier,
+    SequenceVectorizer,
+    TextCleaner,
+)
 from skreviews.neural_network._precision import find_precision
-from skreviews.neural_network._runtime import flushed_denormals, kept_memory
+from skreviews.neural_network._runtime import flushed_denormals
 
 EMBEDDING_DIM = HIDDEN_SIZE = 100
 BATCH_SIZE = 64
@@ -32,15 +36,14 @@ SIZE = {
 }
 
 
-def make_classifier(max_epochs=1, ngram_range=None, **params):
-    """Return the classifier with the net of the others, which have no wide branch."""
+def make_classifier(max_epochs=1, **params):
+    """Return a classifier with the same network as the others."""
     return LSTMClassifier(
         embedding_dim=EMBEDDING_DIM,
         hidden_size=HIDDEN_SIZE,
         max_epochs=max_epochs,
         batch_size=BATCH_SIZE,
         lr=LR,
-        ngram_range=ngram_range,
         device="cpu",
         random_state=0,
         **params,
@@ -60,7 +63,7 @@ def make_text_path(texts):
 def make_variants():
     """Return the parameters of each row of skreviews."""
     variants = [("precision", name) for name in find_precisions()]
-    variants += [("segment_len", 50), ("ngram_range", (1, 2))]
+    variants.append(("ngrams", NgramClassifier()))
     named = {f"skreviews, {name}={value}": {name: value} for name, value in variants}
     return {"skreviews": {}} | named
 
@@ -79,16 +82,11 @@ def name_floor(precision):
 
 
 class Floor:
-    """The net of skreviews in a bare loop: nothing else can be left out.
+    """The network of skreviews in a plain loop, over batches prepared before."""
 
-    Its batches are made before the clock starts. It trains with what skreviews asks of
-    the C library's memory, too, unless `keep_memory` is False.
-    """
-
-    def __init__(self, module, precision="fp32", keep_memory=True):
+    def __init__(self, module, precision="fp32"):
         self.module = module
         self.optimizer = torch.optim.Adam(module.parameters(), lr=LR, fused=True)
-        self.keep_memory = kept_memory if keep_memory else nullcontext
         self.cast = partial(
             torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bf16"
         )
@@ -99,7 +97,7 @@ class Floor:
 
     def train(self, batches):
         self.module.train()
-        with flushed_denormals(), self.keep_memory():
+        with flushed_denormals():
             for ids, y in batches:
                 self.optimizer.zero_grad()
                 with self.cast():
