@@ -85,6 +85,7 @@ def fit_pipeline(texts, y, max_len="auto", **params):
     """Return a pipeline fitted for one epoch, as the weights do not matter."""
     pipeline = make_review_pipeline(
         clean=TextCleaner(),  # as for the rivals
+        vectorize__stemmer=None,
         resample="passthrough",
         vectorize__max_len=max_len,
         vectorize__max_features=SIZE["n_words"],

@@ -65,6 +65,7 @@ def make_cases(texts, ids, y, n_stems):
     plain_ids = np.asarray(ids, dtype=np.int64)
     pipeline = make_review_pipeline(
         clean=TextCleaner(),  # as for the rivals
+        vectorize__stemmer=None,
         resample="passthrough",
         vectorize__max_len=SIZE["max_len"],
         vectorize__max_features=SIZE["n_words"],
