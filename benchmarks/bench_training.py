@@ -42,6 +42,7 @@ from worker import start_workers
 from skreviews import TextCleaner, make_review_pipeline
 from skreviews.neural_network import LSTMModule
 
+PLAIN_FLOOR = "bare net, fp32, as it is written"
 SKORCH = "plain skorch"
 BY_HAND = "by hand"
 TFIDF = "TF-IDF"
@@ -78,6 +79,8 @@ def make_cases(texts, ids, y, n_stems):
     for precision in find_precisions():
         floor = Floor(LSTMModule(n_tokens, 2), precision)
         cases[name_floor(precision), "ids"] = partial(floor.time_fit, ids, y)
+    floor = Floor(LSTMModule(n_tokens, 2), keep_memory=False)
+    cases[PLAIN_FLOOR, "ids"] = partial(floor.time_fit, ids, y)
     net = make_skorch(n_tokens, 2)
     cases[SKORCH, "ids"] = partial(time_call, net.fit, plain_ids, y)
     cases["skreviews", "texts"] = partial(time_call, pipeline.fit, texts, y)

@@ -4,6 +4,7 @@ All networks have the sizes in this file. Alternatives in other environments are
 `rival_keras.py` and `rival_fasttext.py`.
 """
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from skreviews import (
     TextCleaner,
 )
 from skreviews.neural_network._precision import find_precision
-from skreviews.neural_network._runtime import flushed_denormals
+from skreviews.neural_network._runtime import flushed_denormals, kept_memory
 
 EMBEDDING_DIM = HIDDEN_SIZE = 100
 BATCH_SIZE = 64
@@ -82,11 +83,15 @@ def name_floor(precision):
 
 
 class Floor:
-    """The network of skreviews in a plain loop, over batches prepared before."""
+    """The network of skreviews in a plain loop, over batches prepared before.
 
-    def __init__(self, module, precision="fp32"):
+    With `keep_memory` it uses the memory settings of `LSTMClassifier.fit`.
+    """
+
+    def __init__(self, module, precision="fp32", keep_memory=True):
         self.module = module
         self.optimizer = torch.optim.Adam(module.parameters(), lr=LR, fused=True)
+        self.keep_memory = kept_memory if keep_memory else nullcontext
         self.cast = partial(
             torch.autocast, "cpu", torch.bfloat16, enabled=precision == "bf16"
         )
@@ -97,7 +102,7 @@ class Floor:
 
     def train(self, batches):
         self.module.train()
-        with flushed_denormals():
+        with flushed_denormals(), self.keep_memory():
             for ids, y in batches:
                 self.optimizer.zero_grad()
                 with self.cast():
