@@ -15,7 +15,7 @@ _MUCH_TEXT = 150_000, 450_000
 # Long texts, in words: an LSTM learns little from few of them without good embeddings.
 _LONG_TEXTS = 50, 100
 _FEW_LONG_TEXTS = 2_500, 10_000
-_BATCH_SAMPLES = 1_000, 6_000
+_BATCH_SAMPLES = 4_000, 8_000
 _BATCH_SIZES = 32, 64
 _STEPS = 1_000
 _FEWEST_EPOCHS = 3, 5
