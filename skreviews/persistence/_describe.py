@@ -1,29 +1,21 @@
-"""describe: tell what is in a model file, without building the model."""
+"""describe: report what a model file holds, without building the model."""
 
 import hashlib
 import math
 
 import numpy as np
 
-from skreviews.persistence._archive import (
-    CARD,
-    PARAMS,
-    VOCABULARY,
-    WEIGHTS,
-    SkreviewsFileError,
-    from_json,
-    read_parts,
-)
-from skreviews.persistence._load import check_words
+from skreviews.persistence._load import read_contents
 from skreviews.persistence._params import decode_labels, decode_step
-from skreviews.persistence._weights import count_weights
+from skreviews.persistence._skr_file import SkreviewsFileError
+from skreviews.persistence._tensors import SCALE
 
 
 def describe(path):
-    """Tell what is in a file that `save` has written.
+    """Report what a file that `save` has written holds.
 
-    No network is built and no code of the file is run. Checksums are compared, but only
-    `load` looks at the weights themselves.
+    `describe` builds no network and runs no code of the file. It compares the checksum,
+    but only `load` compares the weights with the parameters.
 
     Parameters
     ----------
@@ -33,12 +25,12 @@ def describe(path):
     Returns
     -------
     about : dict
-        What JSON can hold: ``bytes`` and ``sha256`` of the file, ``format_version``,
-        ``versions`` of the packages that it was made with, ``training`` (rows after any
-        resampling, words, classes, and the date on which it was saved), ``labels``,
+        Values that JSON can hold: ``bytes`` and ``sha256`` of the file,
+        ``format_version``, ``versions`` of the packages of its writer, ``training``
+        (rows after any resampling, words, classes, and the date of saving), ``labels``,
         ``steps`` with the parameters that differ from the defaults, ``n_words``,
-        ``max_len``, ``n_weights``, ``embeddings`` (the precision in which the word
-        vectors are stored), ``parts`` with the size of each, and ``card``.
+        ``max_len``, ``n_weights``, ``embeddings`` (the precision of the stored word
+        vectors), ``tensors`` with dtype, shape and bytes of each, and ``card``.
 
     Raises
     ------
@@ -77,9 +69,7 @@ def describe(path):
 
 
 def _describe(path):
-    manifest, parts = read_parts(path)
-    params = from_json(PARAMS, parts[PARAMS])
-    words = check_words(from_json(VOCABULARY, parts[VOCABULARY]))
+    manifest, params, words, card, tensors = read_contents(path)
     try:
         versions, training = manifest["versions"], manifest["training"]
         steps = {name: _describe_step(spec, words) for name, spec in params["steps"]}
@@ -96,36 +86,45 @@ def _describe(path):
             "steps": steps,
             "n_words": len(words),
             "max_len": int(params["max_len"]),
-            "n_weights": int(count_weights(parts[WEIGHTS])),
+            "n_weights": sum(
+                tensor.size for name, tensor in tensors.items() if SCALE not in name
+            ),
             "embeddings": str(params["embeddings"]),
-            "parts": {name: len(data) for name, data in parts.items()},
-            "card": parts[CARD].decode("utf-8", "surrogatepass"),
+            "tensors": {
+                name: {
+                    "dtype": tensor.dtype.name,
+                    "shape": list(tensor.shape),
+                    "bytes": tensor.nbytes,
+                }
+                for name, tensor in tensors.items()
+            },
+            "card": card,
         }
     except SkreviewsFileError:
         raise
-    except Exception as error:  # what is not as it should be can raise anything
+    except Exception as error:  # unexpected JSON can raise anything
         raise SkreviewsFileError(
-            f"its parameters make no pipeline ({type(error).__name__}: {error}). Do "
-            "not use the file."
+            f"its parameters are not those of a pipeline ({type(error).__name__}: "
+            f"{error}). Do not use the file."
         ) from error
 
 
 def _describe_step(spec, words):
-    """Return the class of a step and those of its parameters that were chosen."""
+    """Return the class of a step and its parameters that differ from the defaults."""
     step = decode_step(spec, words)
     if step is None or isinstance(step, str):
         return {"class": None, "params": {}}
     defaults = type(step)().get_params(deep=False)
-    chosen = {}
+    params = {}
     for name, value in step.get_params(deep=False).items():
         if repr(value) != repr(defaults[name]):
             is_words = name == "vocabulary"
-            chosen[name] = f"{len(value):,} words" if is_words else _to_plain(value)
-    return {"class": spec["class"], "params": chosen}
+            params[name] = f"{len(value):,} words" if is_words else _to_plain(value)
+    return {"class": spec["class"], "params": params}
 
 
 def _to_plain(value):
-    """Return a value that JSON can hold: itself, or as it is written in Python."""
+    """Return a value that JSON can hold: the value itself or its repr."""
     if isinstance(value, type):
         return np.dtype(value).name
     if isinstance(value, (int, float)) and math.isfinite(value):

@@ -1,19 +1,12 @@
-"""load: read a pipeline from a file that nobody needs to trust."""
+"""load: read a fitted pipeline from a model file, trusted or not."""
 
+import torch
 from skorch.history import History
 
-from skreviews.neural_network import LSTMClassifier
+from skreviews.neural_network import LSTMClassifier, LSTMModule
 from skreviews.neural_network._device import find_device
 from skreviews.neural_network._net import make_frame
 from skreviews.neural_network._state import unpack_net
-from skreviews.persistence._archive import (
-    PARAMS,
-    VOCABULARY,
-    WEIGHTS,
-    SkreviewsFileError,
-    from_json,
-    read_parts,
-)
 from skreviews.persistence._params import (
     PIPELINES,
     decode_labels,
@@ -21,41 +14,42 @@ from skreviews.persistence._params import (
     decode_values,
     list_classes,
 )
-from skreviews.persistence._weights import unpack_weights
+from skreviews.persistence._skr_file import SkreviewsFileError, from_json, read_file
+from skreviews.persistence._tensors import unpack_tensors
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import TextCleaner
 from skreviews.preprocessing._token_ids import FIRST_WORD
 
-# A text becomes a row of so many ids, however short it is.
+# Every text becomes a row of this many ids, however short it is.
 _MAX_LEN = 2**20
 
 
 def load(path, device="auto"):
     """Read a fitted pipeline from a file that `save` has written.
 
-    No code of the file is run: it has none, and names no class but those of a fixed
-    list. All of it is checked before a network is built, sizes before anything is read.
+    The file holds no code, and only classes of a fixed list. `load` checks sizes before
+    it reads, and everything else before it builds a model.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     device : str, default='auto'
-        Where the LSTM computes: 'cpu', 'cuda', 'cuda:0', 'mps', or what is there. It is
-        no matter where the model was trained.
+        Device of the LSTM: 'cpu', 'cuda', 'cuda:0', 'mps', or the best one available.
+        It does not depend on the device of the training.
 
     Returns
     -------
     pipeline : Pipeline
-        Fitted; it gives the same probabilities as the one that was saved.
+        Fitted. It returns the same probabilities as the saved one.
 
     Raises
     ------
     SkreviewsFileError
         If the file is damaged, of a newer version, or holds anything that `save` does
-        not write. The message says what, and what to do.
+        not write. The message contains the cause and the remedy.
     ValueError
-        If the device is not there.
+        If the device is not available.
     OSError
         If the file cannot be opened.
 
@@ -85,33 +79,45 @@ def load(path, device="auto"):
 
 def read_pipeline(path, device):
     """Return the pipeline of a file; errors do not name the file."""
-    manifest, parts = read_parts(path)
-    params = from_json(PARAMS, parts[PARAMS])
-    words = check_words(from_json(VOCABULARY, parts[VOCABULARY]))
+    manifest, params, words, _, tensors = read_contents(path)
     try:
         if list_classes(params) != manifest["classes"]:
             raise ValueError("the manifest lists other classes")
-        return _build(params, words, parts[WEIGHTS], device)
+        return _build(params, words, tensors, device)
     except SkreviewsFileError:
         raise
-    except Exception as error:  # what is not as it should be can raise anything
+    except Exception as error:  # unexpected JSON can raise anything
         raise SkreviewsFileError(
-            f"its parameters make no pipeline ({type(error).__name__}: {error}). Save "
-            "the pipeline anew, or do not use the file."
+            f"its parameters are not those of a pipeline ({type(error).__name__}: "
+            f"{error}). Save the pipeline again, or do not use the file."
         ) from error
 
 
-def check_words(words):
-    """Return the vocabulary as a tuple, or raise if it is none."""
+def read_contents(path):
+    """Return the contents of a file, of which only the vocabulary is checked.
+
+    Returns
+    -------
+    manifest : dict
+    params : object
+        What the JSON of the parameters holds.
+    words : tuple of str
+        The vocabulary.
+    card : str
+    tensors : dict of {str: ndarray}
+    """
+    manifest, texts, tensors = read_file(path)
+    params = from_json("parameters", texts["parameters"])
+    words = from_json("vocabulary", texts["vocabulary"])
     is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
     if not is_list or len(set(words)) != len(words):
         raise SkreviewsFileError(
-            f"{VOCABULARY} is no list of distinct words. Save the pipeline anew."
+            "its vocabulary is not a list of distinct words. Save the pipeline again."
         )
-    return tuple(words)
+    return manifest, params, tuple(words), texts["card"], tensors
 
 
-def _build(params, words, weights, device):
+def _build(params, words, tensors, device):
     steps = [(name, decode_step(spec, words)) for name, spec in params["steps"]]
     pipeline = PIPELINES[params["pipeline"]](steps, verbose=params["verbose"])
     *cleaning, (_, vectorizer), (_, classifier) = find_steps(pipeline)
@@ -125,8 +131,10 @@ def _build(params, words, weights, device):
     _check_module(module, len(words) if params["knows_words"] else None, len(classes))
     if type(max_len) is not int or not 1 <= max_len <= _MAX_LEN:
         raise ValueError(f"max_len={max_len!r} is not from 1 to {_MAX_LEN}")
-    # From here on all sizes are those of numbers which the file holds.
-    weights = unpack_weights(weights, module, params["embeddings"])
+    shapes = _find_shapes(module, len(tensors))
+    weights = unpack_tensors(tensors, shapes, params["embeddings"])
+    # All sizes are now those of tensors in the file.
+    weights = {name.removeprefix("lstm."): weights[name] for name in weights}
 
     vectorizer.vocabulary_ = {word: i for i, word in enumerate(words, start=FIRST_WORD)}
     vectorizer.max_len_ = vectorizer._n_features_out = max_len
@@ -164,3 +172,14 @@ def _check_module(module, n_words, n_classes):
             if name not in {*sizes, "sparse", "sparse_ngrams"}
         }
     )._validate_params()
+
+
+def _find_shapes(module, n_tensors):
+    """Return the shapes of the weights of an `LSTMModule`, without their memory."""
+    if module["num_layers"] > n_tensors:  # the loop over the layers must end
+        raise ValueError(
+            f"num_layers={module['num_layers']}, but the file holds {n_tensors} tensors"
+        )
+    with torch.device("meta"):
+        state = LSTMModule(**module).state_dict()
+    return {f"lstm.{name}": tuple(weight.shape) for name, weight in state.items()}

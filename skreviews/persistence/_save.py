@@ -8,15 +8,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skreviews._atomic import check_folder, write_whole
 from skreviews.neural_network._state import pack_net
-from skreviews.persistence._archive import (
-    CARD,
-    PARAMS,
-    VOCABULARY,
-    WEIGHTS,
-    SkreviewsFileError,
-    to_json,
-    write_parts,
-)
 from skreviews.persistence._load import read_pipeline
 from skreviews.persistence._model_card import (
     describe_training,
@@ -31,7 +22,13 @@ from skreviews.persistence._params import (
     list_classes,
     name_class,
 )
-from skreviews.persistence._weights import pack_weights
+from skreviews.persistence._skr_file import (
+    SkreviewsFileError,
+    replace_surrogates,
+    to_json,
+    write_file,
+)
+from skreviews.persistence._tensors import pack_tensors
 from skreviews.pipeline import find_steps
 
 
@@ -49,23 +46,24 @@ from skreviews.pipeline import find_steps
 def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     """Write a fitted pipeline to one file that holds no code.
 
-    The file is a zip of JSON (parameters, words, labels, history, versions, checksums),
-    of the weights as safetensors [1]_ and of a card for people. It is opened again
-    before it gets its name, so that whatever is there can be loaded.
+    The file is a safetensors file [1]_: the weights are its tensors, and its metadata
+    hold parameters, words, labels, history and versions as JSON, and the model card. It
+    is read again before it gets its name, so a file that exists can be loaded.
 
     Parameters
     ----------
     pipe : Pipeline
-        Fitted; such as `make_review_pipeline` returns: a `SequenceVectorizer` and a
-        `LSTMClassifier` come last, with `TextCleaner` and resamplers before them.
+        Fitted, such as `make_review_pipeline` returns: its last two steps are a
+        `SequenceVectorizer` and an `LSTMClassifier`, after `TextCleaner` and
+        resamplers.
     path : str or path-like
-        The file, ``.skr``. It is written whole or not at all.
+        The file, ``.skr``. It is written atomically.
     embeddings : {'float32', 'float16', 'int8'}, default='float32'
-        Numbers of the word vectors and of the weights of the n-grams, which are nearly
-        all of a model. 'float32' gives the very same probabilities. 'float16' takes
-        half and 'int8' a quarter of the room, and changes probabilities a little.
+        Precision of the word vectors and of the weights of the n-grams, which are
+        nearly all of a model. 'float32' keeps the exact probabilities. 'float16' takes
+        half the space and 'int8' a quarter, and both change probabilities a little.
     report : ReviewReport or None, default=None
-        What `evaluate` has found, for the card; see `model_card`.
+        Result of `evaluate`, for the card; see `model_card`.
     X : list, tuple, ndarray, Series or pyarrow array of str of shape (n_samples,) or \
             None, default=None
         Texts on which to compare the file with `pipe`.
@@ -76,35 +74,34 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     -------
     cost : dict
         ``bytes``, the size of the file. With `X` also ``largest_change`` of a
-        probability and ``other_label``, the share of texts that get another one; with
+        probability and ``other_label``, the share of texts whose label changes; with
         `y` also ``accuracy_before`` and ``accuracy_after``.
 
     Raises
     ------
     SkreviewsFileError
-        If the pipeline holds what such a file cannot: functions, callbacks, classes or
+        If the pipeline holds what a model file cannot: functions, callbacks, classes or
         labels of your own, or weights that are not finite. The message names it.
     TypeError
-        If it is no such pipeline.
+        If the last two steps are others.
     NotFittedError
-        If it is not fitted.
+        If the pipeline is not fitted.
     ValueError
-        If the name does not end in ``.skr``, or if its folder is not there.
+        If the name does not end in ``.skr``, or if its folder does not exist.
 
     See Also
     --------
     load : Reads the file.
-    model_card : What the card says.
+    model_card : Writes the card.
 
     Notes
     -----
-    What only a training starts from is not kept, and the card says so: pretrained
+    What only serves `fit` is not stored, and the card says so: pretrained
     `word_vectors`, a language model in `pretrained`, and generators as `random_state`.
-    Nor are the `memory` and the `transform_input` of the pipeline, the output that
-    `set_output` has chosen, and the numbers of the rows that a resampler has drawn.
+    Nor are `memory` and `transform_input` of the pipeline, the choice of `set_output`,
+    and the sample indices of a resampler.
 
-    The file says of how many rows, words and classes the training was, and which day it
-    was saved: a pipeline does not keep the day on which it was fitted.
+    The date in the file is that of saving: a pipeline does not keep the date of `fit`.
 
     References
     ----------
@@ -127,7 +124,7 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     """
     path = Path(path)
     if path.suffix != ".skr":
-        raise ValueError(f"{path} is no name of a model file: call it *.skr.")
+        raise ValueError(f"{path} does not end in .skr: call a model file *.skr.")
     check_folder(path)
     pipeline_class = name_class(pipe)
     *_, (_, vectorizer), (_, classifier) = find_steps(pipe)
@@ -138,7 +135,7 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
         "pipeline": pipeline_class,
         "verbose": bool(pipe.verbose),
         "steps": [[name, encode_step(name, step)] for name, step in pipe.steps],
-        # A sampler behind the vectorizer leaves bare numbers.
+        # A resampler after the vectorizer strips the words from the ids.
         "knows_words": classifier._words is not None,
         "max_len": vectorizer.max_len_,
         "labels": encode_labels(classifier.classes_),
@@ -147,13 +144,14 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
         "history": [encode_values(row, "the history") for row in net["history"]],
         "embeddings": embeddings,
     }
-    parts = {
-        PARAMS: to_json(params, indent=1),
-        VOCABULARY: to_json(vectorizer._words),
-        WEIGHTS: pack_weights(net["weights"], embeddings),
-        CARD: model_card(pipe, report).encode("utf-8", "surrogatepass"),
+    texts = {
+        "parameters": to_json(params),
+        "vocabulary": to_json(vectorizer._words),
+        "card": replace_surrogates(model_card(pipe, report)),
     }
-    about = {
+    weights = {f"lstm.{name}": weight for name, weight in net["weights"].items()}
+    tensors = pack_tensors(weights, embeddings)
+    manifest = {
         "classes": list_classes(params),
         "versions": find_versions(),
         "training": describe_training(classifier),
@@ -161,7 +159,7 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     cost = {}
 
     def write(name):
-        write_parts(name, parts, about)
+        write_file(name, manifest, texts, tensors)
         cost["bytes"] = Path(name).stat().st_size
         loaded = read_pipeline(name, classifier.device)
         if X is not None:
@@ -174,13 +172,13 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
 def _check_words(vectorizer, classifier):
     if classifier._words not in (None, vectorizer._words):
         raise SkreviewsFileError(
-            "the classifier has not learned from the ids of this SequenceVectorizer: "
-            "fit the pipeline as a whole."
+            "the classifier was not fitted on the ids of this SequenceVectorizer: fit "
+            "the pipeline as a whole."
         )
 
 
 def _compare(pipe, loaded, X, y):
-    """Return what the probabilities of some texts have lost."""
+    """Return how far the predictions for some texts differ."""
     before, after = pipe.predict_proba(X), loaded.predict_proba(X)
     labels = pipe.predict(X), loaded.predict(X)
     other = np.fromiter(map(_differ, *labels), bool)
