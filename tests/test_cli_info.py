@@ -37,7 +37,7 @@ def test_info_tells_sizes_versions_training_and_parameters(folder, capsys):
         f"{about['n_weights']:,}; word vectors as float32",
         "skreviews.LSTMClassifier(class_weight='auto', hidden_size=4, max_epochs=1, "
         "ngram_buckets=64",
-        "weights.safetensors",
+        "lstm.head.bias",
         f"torch {about['versions']['torch']}",
     ):
         assert part in shown
@@ -62,7 +62,7 @@ def test_info_opens_no_pickle(folder, capsys):
     (folder / "renamed.skr").write_bytes((folder / "m.joblib").read_bytes())
     assert main(["info", str(folder / "renamed.skr")]) == 2
     shown = capsys.readouterr().err
-    assert "it is no model file" in shown and shown.count("\n") == 1
+    assert "it is not a model file" in shown and shown.count("\n") == 1
 
 
 def test_info_needs_no_network(folder, monkeypatch, capsys):

@@ -61,8 +61,10 @@ def _to_text(path, about):
         params = _join(f"{k}={v!r}" for k, v in step["params"].items())
         kind = "passthrough" if step["class"] is None else step["class"]
         lines.append(f"  {name:<16}{kind}({params})")
-    lines += ["", "Parts, in bytes"]
-    lines += [f"  {name:<22}{size:>12,}" for name, size in about["parts"].items()]
+    lines += ["", "Tensors, in bytes"]
+    for name, tensor in about["tensors"].items():
+        form = f"{tensor['dtype']} {tuple(tensor['shape'])}"
+        lines.append(f"  {name:<34}{form:<24}{tensor['bytes']:>12,}")
     return "\n".join(lines)
 
 

@@ -128,11 +128,13 @@ def read_file(path):
             "opens files of joblib.dump.)"
         ) from error
     texts = {name: texts[name] for name in _MAX_CHARACTERS}
-    if _make_header(texts, tensors) != header:  # such as names that occur twice
-        raise SkreviewsFileError(f"save does not write such a header. {_DISTRUST}")
+    if _make_header(texts, tensors) != header:  # a name occurs twice, say
+        raise SkreviewsFileError(f"its header is not one of save. {_DISTRUST}")
     del texts["manifest"]
     if _hash(texts, tensors) != manifest.get("sha256"):
-        raise SkreviewsFileError(f"its checksum has changed since `save`. {_COPY}")
+        raise SkreviewsFileError(
+            f"its checksum differs from that of its contents. {_COPY}"
+        )
     return manifest, texts, tensors
 
 
@@ -150,11 +152,13 @@ def replace_surrogates(text):
 def from_json(name, text):
     """Return the value of one text of the metadata."""
     if _find_depth(text) > _MAX_DEPTH:
-        raise SkreviewsFileError(f"its {name} is nested too deep. {_DISTRUST}")
+        raise SkreviewsFileError(f"its text {name!r} is nested too deep. {_DISTRUST}")
     try:
         return json.loads(text)
     except ValueError as error:
-        raise SkreviewsFileError(f"its {name} is not JSON: {error}. {_COPY}") from error
+        raise SkreviewsFileError(
+            f"its text {name!r} is not JSON: {error}. {_COPY}"
+        ) from error
 
 
 def _hash(texts, tensors):
@@ -168,7 +172,7 @@ def _hash(texts, tensors):
 
 
 def _sort(tensors):
-    """Return the tensors in the order of the file: wide numbers first, for alignment."""
+    """Return the tensors in their order in the file, which aligns them."""
     order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
     return {name: tensors[name] for name in order}
 
@@ -184,7 +188,7 @@ def _make_header(texts, tensors):
             "data_offsets": [start, stop],
         }
     header = json.dumps(header, ensure_ascii=False).encode()
-    return header + b" " * (-len(header) % 8)  # which aligns the tensors
+    return header + b" " * (-len(header) % 8)
 
 
 def _read_header(path):
@@ -231,9 +235,8 @@ def _read_manifest(texts):
 
 def _check_size(name, size):
     if size > _MAX_CHARACTERS[name]:
-        raise SkreviewsFileError(
-            _too_large(f"its {name}", size, _MAX_CHARACTERS[name])
-        )
+        limit = _MAX_CHARACTERS[name]
+        raise SkreviewsFileError(_too_large(f"its text {name!r}", size, limit))
 
 
 def _too_large(name, size, limit):
