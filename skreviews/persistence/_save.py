@@ -1,5 +1,6 @@
 """save: write a fitted pipeline to one file."""
 
+from operator import eq, ne
 from pathlib import Path
 
 import numpy as np
@@ -179,19 +180,19 @@ def _check_words(vectorizer, classifier):
 
 def _compare(pipe, loaded, X, y):
     """Return how far the predictions for some texts differ."""
-    before, after = pipe.predict_proba(X), loaded.predict_proba(X)
-    labels = pipe.predict(X), loaded.predict(X)
-    other = np.fromiter(map(_differ, *labels), bool)
+    change = np.abs(pipe.predict_proba(X) - loaded.predict_proba(X))
+    before, after = pipe.predict(X), loaded.predict(X)
     found = {
-        "largest_change": float(np.abs(before - after).max()),
-        "other_label": float(other.mean()),
+        "largest_change": float(change.max()),
+        "other_label": _share(ne, before, after),
     }
     if y is not None:
-        for name, predicted in zip(("before", "after"), labels, strict=True):
-            right = ~np.fromiter(map(_differ, predicted, y), bool)
-            found[f"accuracy_{name}"] = float(right.mean())
+        found["accuracy_before"] = _share(eq, before, y)
+        found["accuracy_after"] = _share(eq, after, y)
     return found
 
 
-def _differ(label, other):
-    return label != other
+def _share(compare, labels, others):
+    """Return the share of pairs of labels, of any type, for which `compare` holds."""
+    pairs = zip(labels, others, strict=True)
+    return float(np.mean([compare(label, other) for label, other in pairs]))
