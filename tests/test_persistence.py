@@ -26,6 +26,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skreviews import (
     LSTMClassifier,
+    NgramClassifier,
     SequenceVectorizer,
     SkreviewsFileError,
     TextCleaner,
@@ -36,7 +37,6 @@ from skreviews import (
     make_review_pipeline,
     make_reviews,
     model_card,
-    pretrain,
     save,
 )
 from skreviews.persistence import describe
@@ -44,7 +44,7 @@ from skreviews.persistence import describe
 SMALL = {
     "embedding_dim": 4,
     "hidden_size": 4,
-    "ngram_buckets": 64,
+    "ngrams__n_buckets": 64,
     "max_epochs": 1,
     "random_state": 0,
 }
@@ -120,11 +120,11 @@ def test_every_cell_and_pooling_is_kept(reviews, path, cell, pooling):
     "options",
     [
         {"lstm": {"num_layers": 2, "bidirectional": False}},
-        {"lstm": {"ngram_range": None, "segment_len": 3}},
-        {"lstm": {"ngram_range": (1, 1), "decision": "median"}},
-        {"lstm": {"ngram_range": [2, 3], "class_weight": {5: 2.0, 1: np.float32(3)}}},
-        {"lstm": {"lr": np.float64(0.01), "objective": "ordinal"}},
-        {"lstm": {"early_stopping": True, "max_epochs": 3}},
+        {"lstm": {"ngrams": NgramClassifier(n_buckets=7), "ngram_weight": 0.25}},
+        {"lstm": {"ngrams__ngram_range": (1, 1), "decision": "median"}},
+        {"lstm": {"ngrams__ngram_range": [2, 3], "ngrams__C": np.float64(2)}},
+        {"lstm": {"lr": np.float64(0.01), "class_weight": {5: 2.0, 1: np.float32(3)}}},
+        {"lstm": {"early_stopping": True, "max_epochs": 3, "max_len": 5}},
         {"clean__stop_words": {"the", "not"}, "clean__stemmer": "porter"},
         {"clean__stop_words": np.array(["the", "a"]), "clean__emoji": "words"},
         {"vectorize__truncation": "tail", "vectorize__max_len": 3},
@@ -174,7 +174,8 @@ def test_labels_of_every_type_are_kept(reviews, path, to_label):
 
 def test_other_pipelines_of_the_same_steps_are_kept(reviews, path):
     X, y = reviews
-    steps = [("words", SequenceVectorizer()), ("net", LSTMClassifier(**SMALL))]
+    lstm = LSTMClassifier(ngrams=NgramClassifier()).set_params(**SMALL)
+    steps = [("words", SequenceVectorizer()), ("net", lstm)]
     sampled = steps[:1] + [("more", RandomOverSampler(random_state=0))] + steps[1:]
     cleaner = ("tidy", TextCleaner(stemmer="porter"))
     for pipe in (
@@ -223,19 +224,12 @@ def test_inputs_of_fit_are_left_out_and_the_card_says_so(reviews, path):
     vectors = WordVectors(["good", "bad"], [[1.0, 0, 0], [-1, 0.5, 0]])
     pipe = _make(X, y, lstm={"word_vectors": vectors})
     other = _make(X, y, lstm={"random_state": np.random.RandomState(0)})
-    base = make_review_pipeline(lstm__embedding_dim=4, lstm__hidden_size=4)
-    third = pretrain(X, base.set_params(lstm__max_epochs=1), max_epochs=1).fit(X, y)
-    for fitted, name in (
-        (pipe, "word_vectors"),
-        (other, "random_state"),
-        (third, "pretrained"),
-    ):
+    for fitted, name in ((pipe, "word_vectors"), (other, "random_state")):
         save(fitted, path)
         loaded = _assert_same(fitted, path, X)
         assert getattr(loaded["lstm"], name) is None
         card = describe(path)["card"].replace("\\", "")
         assert f"lstm__{name} was" in card
-    assert loaded["vectorize"].vocabulary == third["vectorize"]._words
 
 
 def test_safetensors_reads_the_file(pipe, path):
@@ -243,6 +237,9 @@ def test_safetensors_reads_the_file(pipe, path):
     tensors = safetensors.numpy.load_file(path)
     for name, weight in pipe["lstm"].net_.module_.state_dict().items():
         assert np.array_equal(tensors.pop(f"lstm.{name}"), weight.numpy())
+    ngrams = pipe["lstm"].ngrams_
+    assert np.array_equal(tensors.pop("ngrams.weights"), ngrams.weights_)
+    assert np.array_equal(tensors.pop("ngrams.intercept"), ngrams.intercept_)
     assert not tensors
     with safetensors.safe_open(path, framework="numpy") as file:
         texts = file.metadata()
@@ -250,7 +247,7 @@ def test_safetensors_reads_the_file(pipe, path):
     manifest = json.loads(texts["manifest"])
     assert manifest["format_version"] == 1
     assert manifest["training"]["classes"] == list("12345")
-    assert manifest["training"]["rows"] > 0
+    assert manifest["training"]["samples"] == pipe["lstm"].recipe_.n_samples
     assert "skreviews.LSTMClassifier" in manifest["classes"]
     assert {"torch", "scikit-learn"} <= manifest["versions"].keys()
     assert json.loads(texts["vocabulary"]) == list(pipe["vectorize"].vocabulary_)
@@ -263,9 +260,8 @@ def test_equal_pipelines_give_equal_files(pipe, saved, path):
 
 
 def test_the_file_is_as_small_as_its_weights(reviews, path):
-    pipe = _make(*reviews, lstm={"embedding_dim": 64, "ngram_buckets": 2**14})
-    weights = pipe["lstm"].net_.module_.state_dict().values()
-    n_bytes = 4 * sum(weight.numel() for weight in weights)
+    pipe = _make(*reviews, lstm={"embedding_dim": 64, "ngrams__n_buckets": 2**14})
+    n_bytes = 4 * _count_weights(pipe)
     sizes = {}
     for embeddings in ("float32", "float16", "int8"):
         cost = save(pipe, path, embeddings=embeddings)
@@ -274,6 +270,12 @@ def test_the_file_is_as_small_as_its_weights(reviews, path):
     assert sizes["float32"] < n_bytes + 30_000
     assert sizes["float16"] < n_bytes / 2 + 30_000
     assert sizes["int8"] < n_bytes / 4 + 30_000
+
+
+def _count_weights(pipe):
+    net, ngrams = pipe["lstm"].net_, pipe["lstm"].ngrams_
+    n_weights = sum(weight.numel() for weight in net.module_.parameters())
+    return n_weights + ngrams.coef_.size + ngrams.intercept_.size
 
 
 @pytest.mark.parametrize(("embeddings", "most"), [("float16", 1e-3), ("int8", 0.02)])
@@ -623,21 +625,40 @@ def test_json_of_another_type_is_refused(saved, path, value, name):
         (("module", "hidden_size"), "x"),
         (("module", "hidden_size"), -1),
         (("module", "num_layers"), 10**9),
-        (("module", "ngram_buckets"), 2**60),
         (("module", "embedding_dim"), 2**40),
         (("module", "n_tokens"), 2**40),
         (("module", "n_classes"), 6),
         (("module", "cell"), "rnn"),
         (("module", "cell"), "gru"),
         (("module", "pooling"), "attention"),
-        (("module", "ngram_range"), None),
+        (("module", "dropout"), 2),
+        (("module", "word_dropout"), "x"),
+        (("module", "sparse"), "x"),
         (("module", "evil"), 1),
         (("module", "device"), "cuda"),
         (("module", "lr"), 0.1),
         (("max_len",), 2**40),
         (("max_len",), -1),
         (("max_len",), "9"),
-        (("size",), ["a", "b"]),
+        (("recipe",), {}),
+        (("recipe", "n_words"), "x"),
+        (("recipe", "batch_size"), 0),
+        (("recipe", "ngram_weight"), {"kind": "float", "items": ["nan"]}),
+        (("recipe", "ngram_weight"), 1.5),
+        (("recipe", "why"), {"kind": "dict", "items": []}),
+        (("recipe", "evil"), 1),
+        (("ngrams",), None),
+        (("ngrams",), {}),
+        (("ngrams", "n_tokens"), 2**60),
+        (("ngrams", "n_tokens"), "x"),
+        (("ngrams", "C"), "x"),
+        (("ngrams", "labels", "values"), [1, 2]),
+        (("ngrams", "estimator"), None),
+        (("ngrams", "estimator", "class"), "skreviews.TextCleaner"),
+        (("ngrams", "estimator", "params", "n_buckets"), 2**60),
+        (("ngrams", "estimator", "params", "n_buckets"), 0),
+        (("ngrams", "estimator", "params", "ngram_range"), [1, "x"]),
+        (("ngrams", "estimator", "params", "ngram_range"), [1, 1]),
         (("labels", "dtype"), "datetime64[ns]"),
         (("labels", "values"), [1, 2, 3, 4, 4]),
         (("labels", "values"), [1, 2, 3]),
@@ -653,12 +674,11 @@ def test_json_of_another_type_is_refused(saved, path, value, name):
         (("steps", 2, 1, "params", "dtype"), "object"),
         (("steps", 2, 0), "lstm"),
         (("steps", 3, 1), "passthrough"),
-        (("steps", 3, 1, "params", "n_threads"), 10**9),
         (("steps", 3, 1, "params", "hidden_size"), 0),
         (("steps", 3, 1, "params", "net_params"), {"kind": "dict", "items": []}),
         (("steps", 3, 1, "params", "callbacks"), []),
         (("steps", 3, 1, "params", "random_state"), "x"),
-        (("steps", 3, 1, "params", "ngram_range"), {"kind": "os", "items": []}),
+        (("steps", 3, 1, "params", "ngrams"), {"kind": "os", "items": []}),
     ],
     ids=str,
 )
@@ -771,7 +791,7 @@ def test_mutated_files_run_no_code_and_take_at_most_twice_the_memory(
     reviews, path, n_files
 ):
     # Large tables, beside which everything else is small: 1.3 MB in 2 tensors.
-    save(_make(*reviews, lstm={"ngram_buckets": 2**16}), path)
+    save(_make(*reviews, lstm={"ngrams__n_buckets": 2**16}), path)
     honest = path.read_bytes()
     _find_peak(path)  # imports and fills caches
     need, _ = _find_peak(path)
@@ -835,14 +855,22 @@ def test_describe_reports_the_contents(pipe, saved, path):
     assert about["labels"] == [1, 2, 3, 4, 5]
     assert about["n_words"] == len(pipe["vectorize"].vocabulary_)
     assert about["max_len"] == pipe["vectorize"].max_len_
-    weights = pipe["lstm"].net_.module_.parameters()
-    assert about["n_weights"] == sum(weight.numel() for weight in weights)
+    assert about["n_weights"] == _count_weights(pipe)
     assert about["steps"]["clean"] == {
         "class": "skreviews.TextCleaner",
         "params": {"digits": "shape", "punctuation": "separate", "stemmer": "snowball"},
     }
-    assert about["steps"]["lstm"]["params"] == SMALL | {"class_weight": "auto"}
-    assert about["training"]["rows"] > 0 and "torch" in about["versions"]
+    assert about["steps"]["lstm"]["params"] == {
+        "class_weight": "auto",
+        "embedding_dim": 4,
+        "hidden_size": 4,
+        "max_epochs": 1,
+        "ngrams": "NgramClassifier(n_buckets=64)",
+        "random_state": 0,
+    }
+    recipe = pipe["lstm"].recipe_.to_frame()
+    assert about["recipe"] == recipe.to_dict("records")
+    assert about["training"]["samples"] > 0 and "torch" in about["versions"]
     assert about["tensors"] == {
         name: {
             "dtype": tensor.dtype.name,
@@ -862,7 +890,7 @@ def test_describe_reports_every_parameter_as_json(reviews, path):
         vectorize__vocabulary=["good", "bad"],
         vectorize__dtype=np.int64,
         resample=TextResampler(RandomOverSampler(random_state=0)),
-        lstm={"class_weight": {1: 2.0}, "word_dropout": 0.5},
+        lstm={"class_weight": {1: 2.0}},
     )
     save(pipe, path, embeddings="int8")
     about = describe(path)
@@ -872,8 +900,7 @@ def test_describe_reports_every_parameter_as_json(reviews, path):
         "vocabulary": "2 words",
     }
     assert "RandomOverSampler" in about["steps"]["resample"]["params"]["sampler"]
-    weights = pipe["lstm"].net_.module_.parameters()
-    assert about["n_weights"] == sum(weight.numel() for weight in weights)
+    assert about["n_weights"] == _count_weights(pipe)
     assert about["embeddings"] == "int8"
 
 
@@ -881,7 +908,8 @@ def test_describe_refuses_what_save_does_not_write(saved, path):
     for data in (
         b"not a model",
         saved[:-100],
-        _forge(saved, {"training": {"rows": []}}),
+        _forge(saved, {"training": {"samples": []}}),
+        _forge_parameters(saved, ("recipe", "n_words"), "x"),
         _forge_parameters(saved, ("max_len",), []),
         _forge_parameters(saved, ("labels",), {}),
         _forge(saved, parameters=[]),
@@ -899,8 +927,10 @@ def test_describe_refuses_what_save_does_not_write(saved, path):
 def test_the_card_holds_data_scores_with_intervals_and_limits(pipe, reviews, path):
     report = evaluate(pipe, *reviews, random_state=0)
     card = model_card(pipe, report)
-    for title in ("## Training data", "## Scores", "## Limits", "## Made with"):
-        assert title in card
+    for title in ("Training data", "Recipe", "Scores", "Limits", "Made with"):
+        assert f"## {title}" in card
+    recipe = pipe["lstm"].recipe_
+    assert f"- batch_size: {recipe.batch_size} ({recipe.why['batch_size']})" in card
     row = report.tables()["Scores"][1]
     assert row[1].replace("[", r"\[").replace("]", r"\]") in card
     assert "Not evaluated" in model_card(pipe)

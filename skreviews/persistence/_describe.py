@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from skreviews.persistence._load import read_contents
-from skreviews.persistence._params import decode_labels, decode_step
+from skreviews.persistence._params import decode_labels, decode_recipe, decode_step
 from skreviews.persistence._skr_file import SkreviewsFileError
 from skreviews.persistence._tensors import SCALE
 
@@ -27,10 +27,11 @@ def describe(path):
     about : dict
         Values that JSON can hold: ``bytes`` and ``sha256`` of the file,
         ``format_version``, ``versions`` of the packages of its writer, ``training``
-        (rows after any resampling, words, classes, and the date of saving), ``labels``,
-        ``steps`` with the parameters that differ from the defaults, ``n_words``,
-        ``max_len``, ``n_weights``, ``embeddings`` (the precision of the stored word
-        vectors), ``tensors`` with dtype, shape and bytes of each, and ``card``.
+        (distinct samples, their words, classes, and the date of saving), ``labels``,
+        ``steps`` with the parameters that differ from the defaults, ``recipe`` with
+        name, value and reason of each setting, ``n_words``, ``max_len``, ``n_weights``,
+        ``embeddings`` (the precision of the stored word vectors), ``tensors`` with
+        dtype, shape and bytes of each, and ``card``.
 
     Raises
     ------
@@ -55,7 +56,8 @@ def describe(path):
     ...     _ = save(pipe.fit(*make_reviews(50, random_state=0)), path)
     ...     about = describe(path)
     >>> about["steps"]["lstm"]["params"]
-    {'class_weight': 'auto', 'hidden_size': 4, 'max_epochs': 1}
+    {'class_weight': 'auto', 'hidden_size': 4, 'max_epochs': 1,
+     'ngrams': 'NgramClassifier()'}
     >>> about["embeddings"], about["format_version"]
     ('float32', 1)
     """
@@ -73,17 +75,22 @@ def _describe(path):
     try:
         versions, training = manifest["versions"], manifest["training"]
         steps = {name: _describe_step(spec, words) for name, spec in params["steps"]}
+        recipe = decode_recipe(params["recipe"])
         return {
             "format_version": manifest["format_version"],
             "versions": {name: str(version) for name, version in versions.items()},
             "training": {
-                "rows": int(training["rows"]),
+                "samples": int(training["samples"]),
                 "words": int(training["words"]),
                 "classes": list(map(str, training["classes"])),
                 "date": str(training["date"]),
             },
             "labels": list(map(_to_plain, decode_labels(params["labels"]).tolist())),
             "steps": steps,
+            "recipe": [
+                {"name": name, "value": _to_plain(value), "why": str(why)}
+                for name, value, why in recipe.to_frame().itertuples(index=False)
+            ],
             "n_words": len(words),
             "max_len": int(params["max_len"]),
             "n_weights": sum(

@@ -1,15 +1,18 @@
 """load: read a fitted pipeline from a model file, trusted or not."""
 
-import torch
-from skorch.history import History
+from numbers import Real
 
+import torch
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+from skreviews.linear import NgramClassifier
 from skreviews.neural_network import LSTMClassifier, LSTMModule
-from skreviews.neural_network._device import find_device
-from skreviews.neural_network._net import make_frame
-from skreviews.neural_network._state import unpack_net
+from skreviews.neural_network._net_builder import make_history, unpack_net
+from skreviews.neural_network._runtime import find_device
 from skreviews.persistence._params import (
     PIPELINES,
     decode_labels,
+    decode_recipe,
     decode_step,
     decode_values,
     list_classes,
@@ -22,6 +25,11 @@ from skreviews.preprocessing._token_ids import FIRST_WORD
 
 # Every text becomes a row of this many ids, however short it is.
 _MAX_LEN = 2**20
+_MODULE_CONSTRAINTS = LSTMClassifier._parameter_constraints | {
+    "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
+    "word_dropout": [Interval(Real, 0, 1, closed="left")],
+    "sparse": ["boolean"],
+}
 
 
 def load(path, device="auto"):
@@ -127,59 +135,80 @@ def _build(params, words, tensors, device):
         raise ValueError(f"the steps {names} are not those that save writes")
 
     max_len, classes = params["max_len"], decode_labels(params["labels"])
-    module = decode_values(params["module"])
-    _check_module(module, len(words) if params["knows_words"] else None, len(classes))
     if type(max_len) is not int or not 1 <= max_len <= _MAX_LEN:
         raise ValueError(f"max_len={max_len!r} is not from 1 to {_MAX_LEN}")
-    shapes = _find_shapes(module, len(tensors))
+    known_words = words if params["knows_words"] else None
+    module = decode_values(params["module"])
+    _check_module(module, known_words, len(classes), len(tensors))
+    ngrams = _make_ngrams(params["ngrams"], classes)
+    shapes = _find_shapes(module, ngrams)
     weights = unpack_tensors(tensors, shapes, params["embeddings"])
-    # All sizes are now those of tensors in the file.
-    weights = {name.removeprefix("lstm."): weights[name] for name in weights}
+    # From here on, all sizes are those of tensors in the file.
 
     vectorizer.vocabulary_ = {word: i for i, word in enumerate(words, start=FIRST_WORD)}
     vectorizer.max_len_ = vectorizer._n_features_out = max_len
     vectorizer._words = words
-
+    if ngrams is not None:
+        ngrams.weights_ = weights.pop("ngrams.weights")
+        ngrams.intercept_ = weights.pop("ngrams.intercept")
+        ngrams.n_features_in_, ngrams._words = max_len, known_words
     classifier.device = device
-    history = History(map(decode_values, params["history"]))
-    net = {"module": module, "history": history, "weights": weights}
-    size = tuple(params["size"])
-    fitted = {
-        "_words": words if params["knows_words"] else None,
-        "_size": size,
-        "classes_": classes,
-        "n_tokens_": module["n_tokens"],
-        "n_features_in_": max_len,
-        "history_": make_frame(history),
-        "net_": unpack_net(net, classifier, size),
+    classifier.classes_ = classes
+    classifier.n_features_in_, classifier._words = max_len, known_words
+    classifier.n_tokens_ = module["n_tokens"]
+    classifier.ngrams_ = ngrams
+    classifier.recipe_ = decode_recipe(params["recipe"])
+    net = {
+        "module": module,
+        "history": [decode_values(row) for row in params["history"]],
+        "weights": {name.removeprefix("lstm."): weights[name] for name in weights},
     }
-    vars(classifier).update(fitted)
+    classifier.net_ = unpack_net(net, classifier)
+    classifier.history_ = make_history(classifier.net_)
     return pipeline
 
 
-def _check_module(module, n_words, n_classes):
-    """Check the parameters of the network, which may be older than the classifier's."""
+def _check_module(module, words, n_classes, n_tensors):
+    """Check the parameters of the module; `set_params` does not change them."""
     sizes = {"n_tokens": module["n_tokens"], "n_classes": n_classes}
-    if n_words is not None:
-        sizes["n_tokens"] = n_words + FIRST_WORD
+    if words is not None:
+        sizes["n_tokens"] = len(words) + FIRST_WORD
     for name, size in sizes.items():
         if type(module[name]) is not int or module[name] != size:
             raise ValueError(f"{name}={module[name]!r}, but the file holds {size}")
-    LSTMClassifier(
-        **{
-            name: value
-            for name, value in module.items()
-            if name not in {*sizes, "sparse", "sparse_ngrams"}
-        }
-    )._validate_params()
-
-
-def _find_shapes(module, n_tensors):
-    """Return the shapes of the weights of an `LSTMModule`, without their memory."""
+    others = {name: module[name] for name in module if name not in sizes}
+    validate_parameter_constraints(_MODULE_CONSTRAINTS, others, "LSTMModule")
     if module["num_layers"] > n_tensors:  # the loop over the layers must end
         raise ValueError(
             f"num_layers={module['num_layers']}, but the file holds {n_tensors} tensors"
         )
+
+
+def _make_ngrams(spec, classes):
+    """Return the n-gram model without its weights, or None."""
+    if spec is None:
+        return None
+    ngrams = decode_step(spec["estimator"], None)
+    if type(ngrams) is not NgramClassifier:
+        raise ValueError(f"the n-gram model is of class {type(ngrams).__name__}")
+    ngrams._check_ngram_range()
+    ngrams.n_tokens_, ngrams._squares = spec["n_tokens"], None
+    ngrams.classes_ = decode_labels(spec["labels"])
+    if set(ngrams.classes_.tolist()) != set(classes.tolist()):
+        raise ValueError("the n-gram model has other labels")
+    if spec["C"] is not None:  # partial_fit does not choose it
+        ngrams.C_ = float(spec["C"])
+    return ngrams
+
+
+def _find_shapes(module, ngrams):
+    """Return the shapes of all weights; tensors on the meta device take no memory."""
     with torch.device("meta"):
         state = LSTMModule(**module).state_dict()
-    return {f"lstm.{name}": tuple(weight.shape) for name, weight in state.items()}
+    shapes = {f"lstm.{name}": tuple(weight.shape) for name, weight in state.items()}
+    if ngrams is not None:
+        n_outputs = 1 if module["n_classes"] == 2 else module["n_classes"]
+        n_weights = ngrams._count_weights(ngrams.n_tokens_)
+        shapes["ngrams.weights"] = (n_weights, n_outputs)
+        shapes["ngrams.intercept"] = (n_outputs,)
+    return shapes

@@ -77,10 +77,14 @@ def model_card(pipe, report=None):
             "tokens a text",
         ],
         "Training data": [
-            f"- rows, after any resampling: {about['rows']:,}",
+            f"- distinct samples: {about['samples']:,}",
             f"- words: {about['words']:,}",
             f"- epochs: {len(classifier.history_)}",
             *(f"- {note}" for note in _list_training_inputs(pipe)),
+        ],
+        "Recipe": [
+            f"- {setting.name}: {_to_line(setting.value)} ({_to_line(setting.why)})"
+            for setting in classifier.recipe_.to_frame().itertuples()
         ],
         "Scores": ["Not evaluated: pass the `report` that `evaluate` returns."],
         "Limits": [_LIMITS],
@@ -101,10 +105,10 @@ def describe_training(classifier):
 
     The date is that of today: a pipeline does not keep the date of `fit`.
     """
-    n_rows, n_words = classifier._size
+    recipe = classifier.recipe_
     return {
-        "rows": int(n_rows),
-        "words": int(n_words),
+        "samples": int(recipe.n_samples),
+        "words": int(recipe.n_words),
         "classes": [str(label) for label in classifier.classes_.tolist()],
         "date": datetime.now(UTC).date().isoformat(),
     }

@@ -4,14 +4,18 @@ Classes are looked up by name in a fixed list: a file cannot name another one.
 """
 
 import math
+from dataclasses import fields
 
 import imblearn.pipeline
 import numpy as np
 import sklearn.pipeline
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
+from sklearn.utils._param_validation import validate_parameter_constraints
 
+from skreviews.linear import NgramClassifier
 from skreviews.neural_network import LSTMClassifier
+from skreviews.neural_network._recipe import Recipe
 from skreviews.persistence._skr_file import SkreviewsFileError
 from skreviews.preprocessing import SequenceVectorizer, TextCleaner
 from skreviews.sampling import TextResampler
@@ -24,6 +28,7 @@ _ESTIMATORS = {
     "skreviews.TextCleaner": TextCleaner,
     "skreviews.TextResampler": TextResampler,
     "skreviews.SequenceVectorizer": SequenceVectorizer,
+    "skreviews.NgramClassifier": NgramClassifier,
     "skreviews.LSTMClassifier": LSTMClassifier,
     "imblearn.over_sampling.RandomOverSampler": RandomOverSampler,
     "imblearn.under_sampling.RandomUnderSampler": RandomUnderSampler,
@@ -37,8 +42,6 @@ _KINDS = {"tuple": tuple, "set": set, "frozenset": frozenset}
 _SCALARS = (np.bool_, np.integer, np.float16, np.float32, np.float64, np.str_)
 _ID_TYPES = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 _LABEL_TYPES = _ID_TYPES | {"bool", "float16", "float32", "float64", "str", "object"}
-# A file must not start more threads than a machine can have.
-_MAX_THREADS = 1024
 
 
 def name_class(estimator):
@@ -85,7 +88,7 @@ def is_training_input(param, value):
     Pretrained vectors may be far larger than the model. A generator has changed its
     state since `fit`.
     """
-    if param in ("word_vectors", "pretrained"):
+    if param == "word_vectors":
         return value is not None and not isinstance(value, str)
     return isinstance(value, (np.random.RandomState, np.random.Generator))
 
@@ -115,11 +118,6 @@ def decode_step(spec, words):
             )
         else:
             params[param] = decode(value)
-    if (params.get("n_threads") or 0) > _MAX_THREADS:
-        raise SkreviewsFileError(
-            f"n_threads={params['n_threads']} is more than {_MAX_THREADS}. Save the "
-            "pipeline with n_threads=None."
-        )
     step = cls(**params)
     step._validate_params()
     return step
@@ -128,7 +126,8 @@ def decode_step(spec, words):
 def list_classes(params):
     """Return the sorted names of all classes in the JSON of a pipeline."""
     found, specs = {params["pipeline"]}, [spec for _, spec in params["steps"]]
-    for spec in specs:  # grows in the loop: a resampler may hold a sampler
+    specs.append(params["ngrams"])
+    for spec in specs:  # grows in the loop: parameters may be estimators
         if isinstance(spec, dict) and "class" in spec:
             found.add(spec["class"])
             specs += spec["params"].values()
@@ -156,6 +155,28 @@ def decode_labels(spec):
     if len(set(values)) != len(values):
         raise ValueError("a label occurs twice")
     return classes if spec["dtype"] == "object" else classes.astype(spec["dtype"])
+
+
+def encode_recipe(recipe):
+    """Return a `Recipe` as JSON holds it."""
+    return encode_values(recipe.to_dict(), "recipe_")
+
+
+def decode_recipe(spec):
+    """Return the `Recipe` that `encode_recipe` has encoded, its values checked."""
+    recipe = Recipe.from_dict(decode_values(spec))
+    for field in fields(recipe):
+        value = getattr(recipe, field.name)
+        if not isinstance(value, field.type | int):
+            raise ValueError(f"the recipe has {field.name}={value!r}")
+    recipe.to_frame()  # raises if a reason is missing
+    # `load` builds a net with these.
+    used = ("batch_size", "max_epochs", "embedding_dim", "ngram_weight")
+    used = {name: getattr(recipe, name) for name in used}
+    validate_parameter_constraints(
+        LSTMClassifier._parameter_constraints, used, "LSTMClassifier"
+    )
+    return recipe
 
 
 def encode_values(values, place):

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skreviews._atomic import check_folder, write_whole
-from skreviews.neural_network._state import pack_net
+from skreviews.neural_network._net_builder import pack_net
 from skreviews.persistence._load import read_pipeline
 from skreviews.persistence._model_card import (
     describe_training,
@@ -18,6 +18,7 @@ from skreviews.persistence._model_card import (
 from skreviews.persistence._params import (
     encode,
     encode_labels,
+    encode_recipe,
     encode_step,
     encode_values,
     list_classes,
@@ -48,8 +49,8 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     """Write a fitted pipeline to one file that holds no code.
 
     The file is a safetensors file [1]_: the weights are its tensors, and its metadata
-    hold parameters, words, labels, history and versions as JSON, and the model card. It
-    is read again before it gets its name, so a file that exists can be loaded.
+    hold parameters, recipe, words, labels, history and versions as JSON, and the model
+    card. It is read again before it gets its name, so a file that exists can be loaded.
 
     Parameters
     ----------
@@ -97,10 +98,10 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
 
     Notes
     -----
-    What only serves `fit` is not stored, and the card says so: pretrained
-    `word_vectors`, a language model in `pretrained`, and generators as `random_state`.
-    Nor are `memory` and `transform_input` of the pipeline, the choice of `set_output`,
-    and the sample indices of a resampler.
+    What only serves `fit` is not stored, and the card says so: given `word_vectors` and
+    generators as `random_state`. Nor are the state of the optimizers, `memory` and
+    `transform_input` of the pipeline, the choice of `set_output`, and the sample
+    indices of a resampler.
 
     The date in the file is that of saving: a pipeline does not keep the date of `fit`.
 
@@ -131,7 +132,7 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     *_, (_, vectorizer), (_, classifier) = find_steps(pipe)
     check_is_fitted(pipe)
     _check_words(vectorizer, classifier)
-    net = pack_net(classifier.net_)
+    net, ngrams = pack_net(classifier.net_), classifier.ngrams_
     params = {
         "pipeline": pipeline_class,
         "verbose": bool(pipe.verbose),
@@ -140,9 +141,10 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
         "knows_words": classifier._words is not None,
         "max_len": vectorizer.max_len_,
         "labels": encode_labels(classifier.classes_),
-        "size": encode(list(classifier._size), "the size of the training data"),
+        "recipe": encode_recipe(classifier.recipe_),
         "module": encode_values(net["module"], "the network"),
         "history": [encode_values(row, "the history") for row in net["history"]],
+        "ngrams": None if ngrams is None else _encode_ngrams(ngrams),
         "embeddings": embeddings,
     }
     texts = {
@@ -151,6 +153,9 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
         "card": replace_surrogates(model_card(pipe, report)),
     }
     weights = {f"lstm.{name}": weight for name, weight in net["weights"].items()}
+    if ngrams is not None:
+        weights["ngrams.weights"] = ngrams.weights_
+        weights["ngrams.intercept"] = ngrams.intercept_
     tensors = pack_tensors(weights, embeddings)
     manifest = {
         "classes": list_classes(params),
@@ -176,6 +181,16 @@ def _check_words(vectorizer, classifier):
             "the classifier was not fitted on the ids of this SequenceVectorizer: fit "
             "the pipeline as a whole."
         )
+
+
+def _encode_ngrams(ngrams):
+    C = getattr(ngrams, "C_", None)
+    return {
+        "estimator": encode_step("ngrams_", ngrams),
+        "labels": encode_labels(ngrams.classes_),
+        "n_tokens": ngrams.n_tokens_,
+        "C": encode(C, "ngrams_.C_"),
+    }
 
 
 def _compare(pipe, loaded, X, y):

@@ -5,7 +5,7 @@ import numpy as np
 from skreviews.persistence._skr_file import SkreviewsFileError
 
 # The word vectors and the weights of the n-grams: nearly all of a model.
-TABLES = ("lstm.embedding.weight", "lstm.wide.weight")
+TABLES = ("lstm.embedding.weight", "ngrams.weights")
 SCALE = ".scale"
 
 
