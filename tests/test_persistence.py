@@ -125,7 +125,7 @@ def test_every_cell_and_pooling_is_kept(reviews, path, cell, pooling):
         {"lstm": {"ngrams__ngram_range": [2, 3], "ngrams__C": np.float64(2)}},
         {"lstm": {"lr": np.float64(0.01), "class_weight": {5: 2.0, 1: np.float32(3)}}},
         {"lstm": {"early_stopping": True, "max_epochs": 3, "max_len": 5}},
-        {"clean__stop_words": {"the", "not"}, "clean__stemmer": "porter"},
+        {"clean__stop_words": {"the", "not"}, "vectorize__stemmer": "porter"},
         {"clean__stop_words": np.array(["the", "a"]), "clean__emoji": "words"},
         {"vectorize__truncation": "tail", "vectorize__max_len": 3},
         {"vectorize__vocabulary": ["good", "Ünïcode 中", "\ud800", "a\nb", '"']},
@@ -142,6 +142,7 @@ def test_every_parameter_is_kept(reviews, path, options):
     save(pipe, path)
     loaded = _assert_same(pipe, path, reviews[0])
     assert loaded["vectorize"].vocabulary_ == pipe["vectorize"].vocabulary_
+    assert loaded["vectorize"]._words == pipe["vectorize"]._words
     found = loaded.get_params()
     for name, value in pipe.get_params().items():
         is_plain = not isinstance(value, (list, sklearn.base.BaseEstimator))
@@ -250,7 +251,9 @@ def test_safetensors_reads_the_file(pipe, path):
     assert manifest["training"]["samples"] == pipe["lstm"].recipe_.n_samples
     assert "skreviews.LSTMClassifier" in manifest["classes"]
     assert {"torch", "scikit-learn"} <= manifest["versions"].keys()
-    assert json.loads(texts["vocabulary"]) == list(pipe["vectorize"].vocabulary_)
+    vocabulary = json.loads(texts["vocabulary"])
+    assert vocabulary["words"] == list(pipe["vectorize"].vocabulary_)
+    assert tuple(vocabulary["surface_forms"]) == pipe["vectorize"]._words
     assert texts["card"] == model_card(pipe)
 
 
@@ -712,8 +715,23 @@ def test_tensors_that_contradict_the_parameters_are_refused(saved, path, change)
     _refuse(path, _join(texts, tensors), "tensor|head.bias")
 
 
-@pytest.mark.parametrize("words", [[1, 2], ["a", "a"], ["one word"], {"a": 1}], ids=str)
-def test_another_vocabulary_is_refused(saved, path, words):
+@pytest.mark.parametrize(
+    ("words", "surface_forms"),
+    [
+        ([1, 2], None),
+        (["a", "a"], None),
+        (["one word"], None),
+        ({"a": 1}, None),
+        ("ab", None),
+        (["a", "b"], ["a"]),
+        (["a", "b"], ["a", 2]),
+        (["a", "b"], {"a": 1, "b": 2}),
+        (["a", "b"], 2),
+    ],
+    ids=str,
+)
+def test_another_vocabulary_is_refused(saved, path, words, surface_forms):
+    words = {"words": words, "surface_forms": surface_forms}
     _refuse(path, _forge(saved, vocabulary=words), "distinct words|n_tokens")
 
 
@@ -858,7 +876,7 @@ def test_describe_reports_the_contents(pipe, saved, path):
     assert about["n_weights"] == _count_weights(pipe)
     assert about["steps"]["clean"] == {
         "class": "skreviews.TextCleaner",
-        "params": {"digits": "shape", "punctuation": "separate", "stemmer": "snowball"},
+        "params": {"digits": "shape", "punctuation": "separate"},
     }
     assert about["steps"]["lstm"]["params"] == {
         "class_weight": "auto",
@@ -897,6 +915,7 @@ def test_describe_reports_every_parameter_as_json(reviews, path):
     assert json.loads(json.dumps(about, allow_nan=False)) == about
     assert about["steps"]["vectorize"]["params"] == {
         "dtype": "int64",
+        "stemmer": "snowball",
         "vocabulary": "2 words",
     }
     assert "RandomOverSampler" in about["steps"]["resample"]["params"]["sampler"]
@@ -913,7 +932,7 @@ def test_describe_refuses_what_save_does_not_write(saved, path):
         _forge_parameters(saved, ("max_len",), []),
         _forge_parameters(saved, ("labels",), {}),
         _forge(saved, parameters=[]),
-        _forge(saved, vocabulary=[1, 2]),
+        _forge(saved, vocabulary={"words": [1, 2], "surface_forms": None}),
         _pack(b'{"a": "b"}'),
     ):
         path.write_bytes(data)

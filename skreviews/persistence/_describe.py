@@ -71,7 +71,7 @@ def describe(path):
 
 
 def _describe(path):
-    manifest, params, words, card, tensors = read_contents(path)
+    manifest, params, words, _, card, tensors = read_contents(path)
     try:
         versions, training = manifest["versions"], manifest["training"]
         steps = {name: _describe_step(spec, words) for name, spec in params["steps"]}

@@ -1,6 +1,7 @@
 """load: read a fitted pipeline from a model file, trusted or not."""
 
 from numbers import Real
+from typing import NamedTuple
 
 import torch
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
@@ -85,13 +86,40 @@ def load(path, device="auto"):
         raise SkreviewsFileError(f"{path} cannot be loaded: {error}") from error
 
 
+class Contents(NamedTuple):
+    """The parsed contents of a model file, of which only the words are checked."""
+
+    manifest: dict
+    params: object
+    # The keys of `vocabulary_`, and the most frequent word of each stem.
+    words: tuple[str, ...]
+    surface_forms: tuple[str, ...]
+    card: str
+    tensors: dict
+
+
+def read_contents(path):
+    """Return the `Contents` of a file."""
+    manifest, texts, tensors = read_file(path)
+    params = from_json("parameters", texts["parameters"])
+    vocabulary = from_json("vocabulary", texts["vocabulary"])
+    if not _is_vocabulary(vocabulary):
+        raise SkreviewsFileError(
+            "its vocabulary is not a list of distinct words with a surface form for "
+            "each. Save the pipeline again."
+        )
+    words = tuple(vocabulary["words"])
+    forms = tuple(vocabulary["surface_forms"] or words)
+    return Contents(manifest, params, words, forms, texts["card"], tensors)
+
+
 def read_pipeline(path, device):
     """Return the pipeline of a file; errors do not name the file."""
-    manifest, params, words, _, tensors = read_contents(path)
+    contents = read_contents(path)
     try:
-        if list_classes(params) != manifest["classes"]:
+        if list_classes(contents.params) != contents.manifest["classes"]:
             raise ValueError("the manifest lists other classes")
-        return _build(params, words, tensors, device)
+        return _build(contents, device)
     except SkreviewsFileError:
         raise
     except Exception as error:  # unexpected JSON can raise anything
@@ -101,31 +129,20 @@ def read_pipeline(path, device):
         ) from error
 
 
-def read_contents(path):
-    """Return the contents of a file, of which only the vocabulary is checked.
-
-    Returns
-    -------
-    manifest : dict
-    params : object
-        What the JSON of the parameters holds.
-    words : tuple of str
-        The vocabulary.
-    card : str
-    tensors : dict of {str: ndarray}
-    """
-    manifest, texts, tensors = read_file(path)
-    params = from_json("parameters", texts["parameters"])
-    words = from_json("vocabulary", texts["vocabulary"])
-    is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
-    if not is_list or len(set(words)) != len(words):
-        raise SkreviewsFileError(
-            "its vocabulary is not a list of distinct words. Save the pipeline again."
-        )
-    return manifest, params, tuple(words), texts["card"], tensors
+def _is_vocabulary(value):
+    if not isinstance(value, dict) or value.keys() != {"words", "surface_forms"}:
+        return False
+    words, forms = value["words"], value["surface_forms"]
+    lists = [words] if forms is None else [words, forms]
+    return (
+        all(isinstance(a_list, list) for a_list in lists)
+        and all(isinstance(word, str) for a_list in lists for word in a_list)
+        and len(lists[-1]) == len(words) == len(set(words))
+    )
 
 
-def _build(params, words, tensors, device):
+def _build(contents, device):
+    params, words = contents.params, contents.words
     steps = [(name, decode_step(spec, words)) for name, spec in params["steps"]]
     pipeline = PIPELINES[params["pipeline"]](steps, verbose=params["verbose"])
     *cleaning, (_, vectorizer), (_, classifier) = find_steps(pipeline)
@@ -137,17 +154,17 @@ def _build(params, words, tensors, device):
     max_len, classes = params["max_len"], decode_labels(params["labels"])
     if type(max_len) is not int or not 1 <= max_len <= _MAX_LEN:
         raise ValueError(f"max_len={max_len!r} is not from 1 to {_MAX_LEN}")
-    known_words = words if params["knows_words"] else None
+    known_words = contents.surface_forms if params["knows_words"] else None
     module = decode_values(params["module"])
-    _check_module(module, known_words, len(classes), len(tensors))
+    _check_module(module, known_words, len(classes), len(contents.tensors))
     ngrams = _make_ngrams(params["ngrams"], classes)
     shapes = _find_shapes(module, ngrams)
-    weights = unpack_tensors(tensors, shapes, params["embeddings"])
+    weights = unpack_tensors(contents.tensors, shapes, params["embeddings"])
     # From here on, all sizes are those of tensors in the file.
 
     vectorizer.vocabulary_ = {word: i for i, word in enumerate(words, start=FIRST_WORD)}
     vectorizer.max_len_ = vectorizer._n_features_out = max_len
-    vectorizer._words = words
+    vectorizer._words = contents.surface_forms
     if ngrams is not None:
         ngrams.weights_ = weights.pop("ngrams.weights")
         ngrams.intercept_ = weights.pop("ngrams.intercept")

@@ -149,7 +149,7 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     }
     texts = {
         "parameters": to_json(params),
-        "vocabulary": to_json(vectorizer._words),
+        "vocabulary": to_json(_encode_vocabulary(vectorizer)),
         "card": replace_surrogates(model_card(pipe, report)),
     }
     weights = {f"lstm.{name}": weight for name, weight in net["weights"].items()}
@@ -181,6 +181,13 @@ def _check_words(vectorizer, classifier):
             "the classifier was not fitted on the ids of this SequenceVectorizer: fit "
             "the pipeline as a whole."
         )
+
+
+def _encode_vocabulary(vectorizer):
+    """Return the words by id, and the surface form of each unless all are equal."""
+    words = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.get)
+    forms = list(vectorizer._words)
+    return {"words": words, "surface_forms": None if forms == words else forms}
 
 
 def _encode_ngrams(ngrams):
