@@ -243,18 +243,15 @@ def test_safetensors_reads_the_file(pipe, path):
     assert np.array_equal(tensors.pop("ngrams.intercept"), ngrams.intercept_)
     assert not tensors
     with safetensors.safe_open(path, framework="numpy") as file:
-        texts = file.metadata()
-    assert set(texts) == {"manifest", "parameters", "vocabulary", "card"}
-    manifest = json.loads(texts["manifest"])
-    assert manifest["format_version"] == 1
-    assert manifest["training"]["classes"] == list("12345")
-    assert manifest["training"]["samples"] == pipe["lstm"].recipe_.n_samples
-    assert "skreviews.LSTMClassifier" in manifest["classes"]
-    assert {"torch", "scikit-learn"} <= manifest["versions"].keys()
-    vocabulary = json.loads(texts["vocabulary"])
-    assert vocabulary["words"] == list(pipe["vectorize"].vocabulary_)
-    assert tuple(vocabulary["surface_forms"]) == pipe["vectorize"]._words
-    assert texts["card"] == model_card(pipe)
+        contents = json.loads(file.metadata()["skreviews"])
+    assert contents["format_version"] == 1
+    assert contents["training"]["classes"] == list("12345")
+    assert contents["training"]["samples"] == pipe["lstm"].recipe_.n_samples
+    assert "skreviews.LSTMClassifier" in contents["classes"]
+    assert {"torch", "scikit-learn"} <= contents["versions"].keys()
+    assert contents["vocabulary"]["words"] == list(pipe["vectorize"].vocabulary_)
+    assert tuple(contents["vocabulary"]["surface_forms"]) == pipe["vectorize"]._words
+    assert contents["card"] == model_card(pipe)
 
 
 def test_equal_pipelines_give_equal_files(pipe, saved, path):
@@ -399,74 +396,55 @@ def test_weights_that_are_not_finite_are_not_saved(pipe, path):
 
 
 def _split(data):
-    """Return the metadata, with parsed JSON, and the tensors of a file."""
+    """Return the JSON and the tensors of a file."""
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
-    texts = header.pop("__metadata__")
-    for name in ("manifest", "parameters", "vocabulary"):
-        texts[name] = json.loads(texts[name])
+    contents = json.loads(header.pop("__metadata__")["skreviews"])
     tensors = {}
     for name, about in header.items():
         first, last = (start + offset for offset in about["data_offsets"])
         tensor = np.frombuffer(data[first:last], DTYPES[about["dtype"]])
         tensors[name] = tensor.reshape(about["shape"])
-    return texts, tensors
+    return contents, tensors
 
 
-def _join(texts, tensors):
-    """Return a file of any metadata and tensors, with the right checksum.
-
-    A str in the metadata is stored as it is, anything else as JSON.
-    """
-    texts = dict(texts)
-    order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
-    tensors = {name: tensors[name] for name in order}
-    digest = hashlib.sha256()
-    for name, text in texts.items():
-        if name != "manifest":
-            texts[name] = text if isinstance(text, str) else json.dumps(text)
-            digest.update(name.encode() + texts[name].encode())
-    for name, tensor in tensors.items():
-        digest.update(name.encode() + tensor.tobytes())
-    if not isinstance(texts["manifest"], str):
-        manifest = texts["manifest"] | {"sha256": digest.hexdigest()}
-        texts["manifest"] = json.dumps(manifest)
-    header, stop = {"__metadata__": texts}, 0
-    names = {dtype: name for name, dtype in DTYPES.items()}
-    for name, tensor in tensors.items():
-        start, stop = stop, stop + tensor.nbytes
-        header[name] = {
-            "dtype": names[tensor.dtype.str],
-            "shape": tensor.shape,
-            "data_offsets": [start, stop],
-        }
-    return _pack(header, b"".join(tensor.tobytes() for tensor in tensors.values()))
+def _join(contents, tensors):
+    """Return a file with any contents, JSON as a str or a dict, and its checksum."""
+    if isinstance(contents, dict):
+        contents = {key: contents[key] for key in contents if key != "sha256"}
+        digest = hashlib.sha256(json.dumps(contents, ensure_ascii=False).encode())
+        for name in sorted(tensors):
+            digest.update(name.encode() + tensors[name].tobytes())
+        contents = json.dumps(contents | {"sha256": digest.hexdigest()})
+    return safetensors.numpy.save(tensors, {"skreviews": contents})
 
 
-def _pack(header, data=b""):
-    """Return a safetensors file with any header: bytes, or what JSON can hold."""
-    if not isinstance(header, bytes):
-        header = json.dumps(header, ensure_ascii=False).encode()
-        header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + data
-
-
-def _forge(saved, manifest=None, **texts):
-    """Return a file with other metadata and the right checksum."""
-    old, tensors = _split(saved)
-    old["manifest"] |= manifest or {}
-    return _join(old | texts, tensors)
+def _forge(saved, **changes):
+    """Return a file with other JSON and the right checksum."""
+    contents, tensors = _split(saved)
+    return _join(contents | changes, tensors)
 
 
 def _forge_parameters(saved, keys, value):
     """Return a file with one value in the JSON of its parameters replaced."""
-    texts, tensors = _split(saved)
+    contents, tensors = _split(saved)
     *path, last = keys
-    params = texts["parameters"]
+    params = contents["parameters"]
     for key in path:
         params = params[key]
     params[last] = value
-    return _join(texts, tensors)
+    return _join(contents, tensors)
+
+
+def _unpack(saved):
+    """Return the header of a file as bytes, and what follows."""
+    start = 8 + int.from_bytes(saved[:8], "little")
+    return saved[8:start], saved[start:]
+
+
+def _pack(header, data=b""):
+    """Return a file of these parts."""
+    return len(header).to_bytes(8, "little") + header + data
 
 
 def _refuse(path, data, match="."):
@@ -497,92 +475,97 @@ def test_a_pickle_is_refused_and_not_run(pipe, saved, path, monkeypatch):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("manifest.json", b"{}")
     _refuse(path, path.read_bytes(), "not a model file")
-    text = exploit.decode("latin1")
-    _refuse(path, _forge(saved, parameters=text), "'parameters' is not JSON")
-    _refuse(path, _forge(saved, vocabulary=text), "'vocabulary' is not JSON")
-    _refuse(path, _forge(saved, pickle=text), "metadata are .*'pickle'")
+    tensors = _split(saved)[1]
+    _refuse(path, _join(exploit.decode("latin1"), tensors), "JSON is damaged")
     _refuse(path, _pack(exploit), "not a model file")
     assert not Path("ran_code").exists()
 
 
 def test_a_newer_format_asks_for_a_newer_package(saved, path):
-    newer = _forge(saved, {"format_version": 2}, more="a text of the future")
+    newer = _forge(saved, format_version=2, more="of the future")
     _refuse(path, newer, "install a newer skreviews")
     for version in (0, "1", None, 1.0, True, 10**30):
-        _refuse(path, _forge(saved, {"format_version": version}), "version")
+        _refuse(path, _forge(saved, format_version=version), "version")
 
 
 def test_other_safetensors_files_are_refused(saved, path):
-    weights = {"weight": np.ones(2, np.float32)}
-    _refuse(path, safetensors.numpy.save(weights), "not a model of skreviews")
-    other = safetensors.numpy.save(weights, {"manifest": '{"format": "other"}'})
-    _refuse(path, other, "not a model of skreviews")
+    contents, tensors = _split(saved)
+    for metadata in (
+        None,
+        {},
+        {"format": "pt"},
+        {"skreviews": "null"},
+        {"skreviews": json.dumps(contents), "more": "{}"},
+    ):
+        data = safetensors.numpy.save(tensors, metadata)
+        _refuse(path, data, "not a model of skreviews")
 
 
 def test_an_unknown_class_is_refused(saved, path):
     keys = ("steps", 0, 1, "class")
     data = _forge_parameters(saved, keys, "os.system")
-    _refuse(path, data, "manifest lists other classes")
-    classes = _split(saved)[0]["manifest"]["classes"]
+    _refuse(path, data, "classes listed are others")
+    classes = _split(saved)[0]["classes"]
     classes = sorted({*classes, "os.system"} - {"skreviews.TextCleaner"})
-    data = _forge_parameters(_forge(saved, {"classes": classes}), keys, "os.system")
+    data = _forge_parameters(_forge(saved, classes=classes), keys, "os.system")
     _refuse(path, data, "'os.system', which is not an allowed class")
-
-
-@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil", "", "x" * 10**5])
-def test_other_names_in_the_metadata_are_refused(saved, path, name):
-    _refuse(path, _forge(saved, **{name: "{}"}), "metadata are .* Do not use")
-    for missing in ("card", "parameters", "vocabulary"):
-        texts, tensors = _split(saved)
-        del texts[missing]
-        _refuse(path, _join(texts | {name: "{}"}, tensors), "metadata are")
-    assert [*path.parent.iterdir()] == [path]
-
-
-def _unpack(saved):
-    """Return the header of a file as bytes, and what follows."""
-    start = 8 + int.from_bytes(saved[:8], "little")
-    return saved[8:start], saved[start:]
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"card": ', b'"card": "", "card": '),
-        (b'"lstm.head.bias": ', b'"lstm.head.bias": {}, "lstm.head.bias": '),
-        (b'"__metadata__": ', b'"__metadata__": {}, "__metadata__": '),
-        (b'{"__metadata__": ', b' {"__metadata__": '),
-        (b'{"__metadata__": ', b'{  "__metadata__": '),
-        (b'"lstm.head.bias": {', b'"lstm.head.bias": {"evil": 1, '),
-        (b'"lstm.head.bias": {', b'"lstm.head.bias": {"evil": ' + b"[" * 10**5),
-        (b'"shape": [5]', b'"shape": [5, 1]'),
-        (b'"shape": [5]', b'"shape": [1, 1, 1, 1, 1, 5]'),
-        (b'"shape": [5]', b'"shape": [' + b"1, " * 99 + b"5]"),
-        (b'"shape": [5]', b'"shape": [-5]'),
-        (b'"shape": [5]', b'"shape": [0, 9223372036854775808]'),
-        (b'"shape": [5]', b'"shape": [4294967296, 4294967296, 5]'),
-        (b'"shape": [5]', b'"shape": "5"'),
-        (b'"dtype": "F32"', b'"dtype": "BF16"'),
-        (b'"dtype": "F32"', b'"dtype": "I32"'),
-        (b'"dtype": "F32"', b'"dtype": "pickle"'),
-        (b'"data_offsets": [0, ', b'"data_offsets": [4, '),
-        (b'"data_offsets": [0, ', b'"data_offsets": [99999999999, '),
+        (b'"__metadata__":', b'"__metadata__":{},"__metadata__":'),
+        (b'"lstm.head.bias":', b'"lstm.head.bias":{},"lstm.head.bias":'),
+        (b'"lstm.head.bias":{', b'"lstm.head.bias":{"evil":' + b"[" * 10**5),
+        (b'"shape":[5]', b'"shape":[5,1]'),
+        (b'"shape":[5]', b'"shape":[' + b"1," * 99 + b"5]"),
+        (b'"shape":[5]', b'"shape":[-5]'),
+        (b'"shape":[5]', b'"shape":[0,9223372036854775808]'),
+        (b'"shape":[5]', b'"shape":[4294967296,4294967296,5]'),
+        (b'"shape":[5]', b'"shape":"5"'),
+        (b'"dtype":"F32"', b'"dtype":"BF16"'),
+        (b'"dtype":"F32"', b'"dtype":"I32"'),
+        (b'"dtype":"F32"', b'"dtype":"pickle"'),
+        (b'"data_offsets":[0,', b'"data_offsets":[4,'),
+        (b'"data_offsets":[0,', b'"data_offsets":[99999999999,'),
+        (b"lstm.head.bias", b"lstm.head.evil"),
+        (b"lstm.head.bias", b"/etc/lstm.head"),
     ],
     ids=repr,
 )
-def test_headers_that_save_does_not_write_are_refused(saved, path, old, new):
+def test_hostile_headers_are_refused(saved, path, old, new):
     header, data = _unpack(saved)
     assert old in header
     _refuse(path, _pack(header.replace(old, new, 1), data))
     last = header[::-1].replace(old[::-1], new[::-1], 1)[::-1]
     _refuse(path, _pack(last, data))
+    assert [*path.parent.iterdir()] == [path]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"__metadata__":{', b'"__metadata__":{"skreviews":"{}",'),
+        (b'"lstm.head.bias":{', b'"lstm.head.bias":{"shape":[5],"dtype":"F32",'),
+        (b'"lstm.head.bias":{', b'"lstm.head.bias":{"unknown":1,'),
+        (b'\\"format_version\\"', b'\\"format_version\\":9, \\"format_version\\"'),
+        (b'\\"hidden_size\\"', b'\\"hidden_size\\":9, \\"hidden_size\\"'),
+    ],
+    ids=repr,
+)
+def test_duplicates_are_refused_or_change_nothing(saved, pipe, reviews, path, old, new):
+    header, data = _unpack(saved)
+    assert old in header
+    path.write_bytes(_pack(header.replace(old, new, 1), data))
+    with suppress(SkreviewsFileError):
+        _assert_same(pipe, path, reviews[0])
 
 
 def test_sizes_are_capped_before_anything_is_read(saved, path):
     path.write_bytes(saved)
     with path.open("r+b") as file:  # sparse: it takes no space
         file.truncate(2**32 + 1)
-    with pytest.raises(SkreviewsFileError, match="file has 4,294,967,297 bytes"):
+    with pytest.raises(SkreviewsFileError, match="it has 4,294,967,297 bytes"):
         load(path)
     with path.open("r+b") as file:
         file.write((2**27).to_bytes(8, "little"))
@@ -590,34 +573,40 @@ def test_sizes_are_capped_before_anything_is_read(saved, path):
     with pytest.raises(SkreviewsFileError, match="header has 134,217,728 bytes"):
         load(path)
     _refuse(path, (2**27).to_bytes(8, "little") + saved[8:], "longer than the file")
-    texts, tensors = _split(saved)
-    for name, size in (("manifest", 2**16), ("card", 2**20), ("parameters", 2**24)):
-        big = _join(texts | {name: " " * (size + 1)}, tensors)
-        _refuse(path, big, f"'{name}' has {size + 1:,} bytes")
     many = {f"{i}": np.zeros(0, np.float32) for i in range(10**5)}
-    _refuse(path, _join(texts, many), "100,000 tensors")
+    _refuse(path, _join(_split(saved)[0], many), "100,000 tensors")
     _refuse(path, saved + b"more", "not fully covered")
+
+
+def test_a_header_over_the_limit_is_not_written(pipe, path, monkeypatch):
+    monkeypatch.setattr("skreviews.persistence._skr_file._MAX_HEADER", 1000)
+    with pytest.raises(SkreviewsFileError, match="limit of 1,000"):
+        save(pipe, path)
+    assert not any(path.parent.iterdir())
 
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 10**6, "[" * 60 + "]" * 60, "{", "1" * 5000, '"\\', "", '{"a":' * 10**5],
+    [
+        *("[" * 10**6, "[" * 60 + "]" * 60, '{"a":' * 10**5),
+        *("{", "1" * 5000, '"\\', "", '{"format_version": 1, "a": NaN}'),
+    ],
     ids=lambda text: text[:9],
 )
-@pytest.mark.parametrize("name", ["manifest", "parameters", "vocabulary"])
-def test_deep_or_broken_json_is_refused(saved, path, text, name):
-    data = _forge(saved) if name == "manifest" else saved
-    texts, tensors = _split(data)
-    texts[name] = text
-    _refuse(path, _join(texts, tensors), "too deep|not JSON|more than the limit")
+def test_deep_or_broken_json_is_refused(saved, path, text):
+    data = _join(text, _split(saved)[1])
+    _refuse(path, data, "too deep|JSON is damaged|not a model file")
 
 
 @pytest.mark.parametrize("value", [None, [], 1, "x", {}, [[]], {"kind": "x"}], ids=str)
-@pytest.mark.parametrize("name", ["manifest", "parameters", "vocabulary"])
+@pytest.mark.parametrize("name", ["classes", "parameters", "vocabulary", None])
 def test_json_of_another_type_is_refused(saved, path, value, name):
-    texts, tensors = _split(saved)
-    texts[name] = json.dumps(value)
-    _refuse(path, _join(texts, tensors))
+    contents, tensors = _split(saved)
+    if name is None:
+        data = _join(json.dumps(value), tensors)
+    else:
+        data = _join(contents | {name: value}, tensors)
+    _refuse(path, data)
 
 
 @pytest.mark.parametrize(
@@ -710,9 +699,9 @@ def test_hostile_parameters_are_refused(saved, path, keys, value):
     ],
 )
 def test_tensors_that_contradict_the_parameters_are_refused(saved, path, change):
-    texts, tensors = _split(saved)
+    contents, tensors = _split(saved)
     change(tensors)
-    _refuse(path, _join(texts, tensors), "tensor|head.bias")
+    _refuse(path, _join(contents, tensors), "tensor|head.bias")
 
 
 @pytest.mark.parametrize(
@@ -732,7 +721,7 @@ def test_tensors_that_contradict_the_parameters_are_refused(saved, path, change)
 )
 def test_another_vocabulary_is_refused(saved, path, words, surface_forms):
     words = {"words": words, "surface_forms": surface_forms}
-    _refuse(path, _forge(saved, vocabulary=words), "distinct words|n_tokens")
+    _refuse(path, _forge(saved, vocabulary=words), "vocabulary is not|n_tokens")
 
 
 def test_a_truncated_file_is_refused(saved, path):
@@ -792,16 +781,19 @@ def test_a_mutated_file_is_refused_or_loads_exactly(saved, pipe, reviews, path):
 
 
 def _mutate_contents(saved, random):
-    """Mutate one text or tensor as an attacker does, who sets the right checksum."""
-    texts, tensors = _split(saved)
-    name = str(random.choice(["manifest", "parameters", "vocabulary", *tensors]))
-    if name in texts:
-        mutated = _mutate(json.dumps(texts[name]).encode(), random)
-        texts[name] = mutated.decode("utf-8", "replace")
+    """Mutate the JSON or a tensor as an attacker does, who sets the right checksum."""
+    contents, tensors = _split(saved)
+    name = str(random.choice(["parameters", "vocabulary", "classes", *tensors]))
+    if name in contents:
+        mutated = _mutate(json.dumps(contents[name]).encode(), random)
+        try:
+            contents[name] = json.loads(mutated)
+        except ValueError:
+            contents = mutated.decode("utf-8", "replace")
     else:
         mutated = _mutate(tensors[name].tobytes(), random)
         tensors[name] = np.frombuffer(mutated[: len(mutated) // 4 * 4], "<f4")
-    return _join(texts, tensors)
+    return _join(contents, tensors)
 
 
 @pytest.mark.parametrize("n_files", [100, pytest.param(400, marks=pytest.mark.slow)])
@@ -927,13 +919,13 @@ def test_describe_refuses_what_save_does_not_write(saved, path):
     for data in (
         b"not a model",
         saved[:-100],
-        _forge(saved, {"training": {"samples": []}}),
+        _forge(saved, training={"samples": []}),
         _forge_parameters(saved, ("recipe", "n_words"), "x"),
         _forge_parameters(saved, ("max_len",), []),
         _forge_parameters(saved, ("labels",), {}),
         _forge(saved, parameters=[]),
         _forge(saved, vocabulary={"words": [1, 2], "surface_forms": None}),
-        _pack(b'{"a": "b"}'),
+        _pack(b'{"a":"b"}'),
     ):
         path.write_bytes(data)
         with pytest.raises(SkreviewsFileError, match="model.skr cannot be read"):

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from skreviews.persistence._load import read_contents
+from skreviews.persistence._load import decode_vocabulary, refusing
 from skreviews.persistence._params import decode_labels, decode_recipe, decode_step
-from skreviews.persistence._skr_file import SkreviewsFileError
+from skreviews.persistence._skr_file import SkreviewsFileError, read_file
 from skreviews.persistence._tensors import SCALE
 
 
@@ -62,7 +62,9 @@ def describe(path):
     ('float32', 1)
     """
     try:
-        about = _describe(path)
+        contents, tensors = read_file(path)
+        with refusing():
+            about = _describe(contents, tensors)
     except SkreviewsFileError as error:
         raise SkreviewsFileError(f"{path} cannot be read: {error}") from error
     with open(path, "rb") as file:
@@ -70,50 +72,39 @@ def describe(path):
         return {"bytes": file.tell(), "sha256": digest, **about}
 
 
-def _describe(path):
-    manifest, params, words, _, card, tensors = read_contents(path)
-    try:
-        versions, training = manifest["versions"], manifest["training"]
-        steps = {name: _describe_step(spec, words) for name, spec in params["steps"]}
-        recipe = decode_recipe(params["recipe"])
-        return {
-            "format_version": manifest["format_version"],
-            "versions": {name: str(version) for name, version in versions.items()},
-            "training": {
-                "samples": int(training["samples"]),
-                "words": int(training["words"]),
-                "classes": list(map(str, training["classes"])),
-                "date": str(training["date"]),
-            },
-            "labels": list(map(_to_plain, decode_labels(params["labels"]).tolist())),
-            "steps": steps,
-            "recipe": [
-                {"name": name, "value": _to_plain(value), "why": str(why)}
-                for name, value, why in recipe.to_frame().itertuples(index=False)
-            ],
-            "n_words": len(words),
-            "max_len": int(params["max_len"]),
-            "n_weights": sum(
-                tensor.size for name, tensor in tensors.items() if SCALE not in name
-            ),
-            "embeddings": str(params["embeddings"]),
-            "tensors": {
-                name: {
-                    "dtype": tensor.dtype.name,
-                    "shape": list(tensor.shape),
-                    "bytes": tensor.nbytes,
-                }
-                for name, tensor in tensors.items()
-            },
-            "card": card,
-        }
-    except SkreviewsFileError:
-        raise
-    except Exception as error:  # unexpected JSON can raise anything
-        raise SkreviewsFileError(
-            f"its parameters are not those of a pipeline ({type(error).__name__}: "
-            f"{error}). Do not use the file."
-        ) from error
+def _describe(contents, tensors):
+    params, training = contents["parameters"], contents["training"]
+    words, _ = decode_vocabulary(contents["vocabulary"])
+    recipe = decode_recipe(params["recipe"])
+    return {
+        "format_version": contents["format_version"],
+        "versions": {name: str(v) for name, v in contents["versions"].items()},
+        "training": {
+            "samples": int(training["samples"]),
+            "words": int(training["words"]),
+            "classes": list(map(str, training["classes"])),
+            "date": str(training["date"]),
+        },
+        "labels": list(map(_to_plain, decode_labels(params["labels"]).tolist())),
+        "steps": {name: _describe_step(spec, words) for name, spec in params["steps"]},
+        "recipe": [
+            {"name": name, "value": _to_plain(value), "why": str(why)}
+            for name, value, why in recipe.to_frame().itertuples(index=False)
+        ],
+        "n_words": len(words),
+        "max_len": int(params["max_len"]),
+        "n_weights": sum(tensors[name].size for name in tensors if SCALE not in name),
+        "embeddings": str(params["embeddings"]),
+        "tensors": {
+            name: {
+                "dtype": tensor.dtype.name,
+                "shape": list(tensor.shape),
+                "bytes": tensor.nbytes,
+            }
+            for name, tensor in tensors.items()
+        },
+        "card": str(contents["card"]),
+    }
 
 
 def _describe_step(spec, words):

@@ -1,7 +1,7 @@
 """load: read a fitted pipeline from a model file, trusted or not."""
 
+from contextlib import contextmanager
 from numbers import Real
-from typing import NamedTuple
 
 import torch
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
@@ -18,7 +18,7 @@ from skreviews.persistence._params import (
     decode_values,
     list_classes,
 )
-from skreviews.persistence._skr_file import SkreviewsFileError, from_json, read_file
+from skreviews.persistence._skr_file import SkreviewsFileError, read_file
 from skreviews.persistence._tensors import unpack_tensors
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import TextCleaner
@@ -86,63 +86,46 @@ def load(path, device="auto"):
         raise SkreviewsFileError(f"{path} cannot be loaded: {error}") from error
 
 
-class Contents(NamedTuple):
-    """The parsed contents of a model file, of which only the words are checked."""
-
-    manifest: dict
-    params: object
-    # The keys of `vocabulary_`, and the most frequent word of each stem.
-    words: tuple[str, ...]
-    surface_forms: tuple[str, ...]
-    card: str
-    tensors: dict
-
-
-def read_contents(path):
-    """Return the `Contents` of a file."""
-    manifest, texts, tensors = read_file(path)
-    params = from_json("parameters", texts["parameters"])
-    vocabulary = from_json("vocabulary", texts["vocabulary"])
-    if not _is_vocabulary(vocabulary):
-        raise SkreviewsFileError(
-            "its vocabulary is not a list of distinct words with a surface form for "
-            "each. Save the pipeline again."
-        )
-    words = tuple(vocabulary["words"])
-    forms = tuple(vocabulary["surface_forms"] or words)
-    return Contents(manifest, params, words, forms, texts["card"], tensors)
-
-
 def read_pipeline(path, device):
     """Return the pipeline of a file; errors do not name the file."""
-    contents = read_contents(path)
+    contents, tensors = read_file(path)
+    with refusing():
+        if list_classes(contents["parameters"]) != contents["classes"]:
+            raise ValueError("the classes listed are others")
+        return _build(contents, tensors, device)
+
+
+@contextmanager
+def refusing():
+    """Raise `SkreviewsFileError` for any error: unexpected JSON can raise anything."""
     try:
-        if list_classes(contents.params) != contents.manifest["classes"]:
-            raise ValueError("the manifest lists other classes")
-        return _build(contents, device)
+        yield
     except SkreviewsFileError:
         raise
-    except Exception as error:  # unexpected JSON can raise anything
+    except Exception as error:
         raise SkreviewsFileError(
-            f"its parameters are not those of a pipeline ({type(error).__name__}: "
+            f"its contents are not those of a pipeline ({type(error).__name__}: "
             f"{error}). Save the pipeline again, or do not use the file."
         ) from error
 
 
-def _is_vocabulary(value):
-    if not isinstance(value, dict) or value.keys() != {"words", "surface_forms"}:
-        return False
-    words, forms = value["words"], value["surface_forms"]
-    lists = [words] if forms is None else [words, forms]
-    return (
-        all(isinstance(a_list, list) for a_list in lists)
-        and all(isinstance(word, str) for a_list in lists for word in a_list)
-        and len(lists[-1]) == len(words) == len(set(words))
+def decode_vocabulary(vocabulary):
+    """Return the words by id, and the surface form of each."""
+    words = vocabulary["words"]
+    forms = (
+        words if vocabulary["surface_forms"] is None else vocabulary["surface_forms"]
     )
+    for strings in (words, forms):
+        if type(strings) is not list or not all(type(word) is str for word in strings):
+            raise ValueError("the vocabulary is not a list of words")
+    if len(set(words)) != len(words) or len(forms) != len(words):
+        raise ValueError("the vocabulary is not a list of distinct words")
+    return tuple(words), tuple(forms)
 
 
-def _build(contents, device):
-    params, words = contents.params, contents.words
+def _build(contents, tensors, device):
+    params = contents["parameters"]
+    words, surface_forms = decode_vocabulary(contents["vocabulary"])
     steps = [(name, decode_step(spec, words)) for name, spec in params["steps"]]
     pipeline = PIPELINES[params["pipeline"]](steps, verbose=params["verbose"])
     *cleaning, (_, vectorizer), (_, classifier) = find_steps(pipeline)
@@ -154,17 +137,17 @@ def _build(contents, device):
     max_len, classes = params["max_len"], decode_labels(params["labels"])
     if type(max_len) is not int or not 1 <= max_len <= _MAX_LEN:
         raise ValueError(f"max_len={max_len!r} is not from 1 to {_MAX_LEN}")
-    known_words = contents.surface_forms if params["knows_words"] else None
+    known_words = surface_forms if params["knows_words"] else None
     module = decode_values(params["module"])
-    _check_module(module, known_words, len(classes), len(contents.tensors))
+    _check_module(module, known_words, len(classes), len(tensors))
     ngrams = _make_ngrams(params["ngrams"], classes)
     shapes = _find_shapes(module, ngrams)
-    weights = unpack_tensors(contents.tensors, shapes, params["embeddings"])
+    weights = unpack_tensors(tensors, shapes, params["embeddings"])
     # From here on, all sizes are those of tensors in the file.
 
     vectorizer.vocabulary_ = {word: i for i, word in enumerate(words, start=FIRST_WORD)}
     vectorizer.max_len_ = vectorizer._n_features_out = max_len
-    vectorizer._words = contents.surface_forms
+    vectorizer._words = surface_forms
     if ngrams is not None:
         ngrams.weights_ = weights.pop("ngrams.weights")
         ngrams.intercept_ = weights.pop("ngrams.intercept")

@@ -157,13 +157,8 @@ def decode_labels(spec):
     return classes if spec["dtype"] == "object" else classes.astype(spec["dtype"])
 
 
-def encode_recipe(recipe):
-    """Return a `Recipe` as JSON holds it."""
-    return encode_values(recipe.to_dict(), "recipe_")
-
-
 def decode_recipe(spec):
-    """Return the `Recipe` that `encode_recipe` has encoded, its values checked."""
+    """Return a `Recipe`, its values checked."""
     recipe = Recipe.from_dict(decode_values(spec))
     for field in fields(recipe):
         value = getattr(recipe, field.name)

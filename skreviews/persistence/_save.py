@@ -18,31 +18,18 @@ from skreviews.persistence._model_card import (
 from skreviews.persistence._params import (
     encode,
     encode_labels,
-    encode_recipe,
     encode_step,
     encode_values,
     list_classes,
     name_class,
 )
-from skreviews.persistence._skr_file import (
-    SkreviewsFileError,
-    replace_surrogates,
-    to_json,
-    write_file,
-)
+from skreviews.persistence._skr_file import SkreviewsFileError, write_file
 from skreviews.persistence._tensors import pack_tensors
 from skreviews.pipeline import find_steps
 
 
 @validate_params(
-    {
-        "pipe": "no_validation",
-        "path": "no_validation",
-        "embeddings": [StrOptions({"float32", "float16", "int8"})],
-        "report": "no_validation",
-        "X": "no_validation",
-        "y": "no_validation",
-    },
+    {"embeddings": [StrOptions({"float32", "float16", "int8"})]},
     prefer_skip_nested_validation=True,
 )
 def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
@@ -141,31 +128,29 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
         "knows_words": classifier._words is not None,
         "max_len": vectorizer.max_len_,
         "labels": encode_labels(classifier.classes_),
-        "recipe": encode_recipe(classifier.recipe_),
+        "recipe": encode_values(classifier.recipe_.to_dict(), "recipe_"),
         "module": encode_values(net["module"], "the network"),
         "history": [encode_values(row, "the history") for row in net["history"]],
         "ngrams": None if ngrams is None else _encode_ngrams(ngrams),
         "embeddings": embeddings,
     }
-    texts = {
-        "parameters": to_json(params),
-        "vocabulary": to_json(_encode_vocabulary(vectorizer)),
-        "card": replace_surrogates(model_card(pipe, report)),
+    contents = {
+        "classes": list_classes(params),
+        "versions": find_versions(),
+        "training": describe_training(classifier),
+        "parameters": params,
+        "vocabulary": _encode_vocabulary(vectorizer),
+        "card": model_card(pipe, report),
     }
     weights = {f"lstm.{name}": weight for name, weight in net["weights"].items()}
     if ngrams is not None:
         weights["ngrams.weights"] = ngrams.weights_
         weights["ngrams.intercept"] = ngrams.intercept_
     tensors = pack_tensors(weights, embeddings)
-    manifest = {
-        "classes": list_classes(params),
-        "versions": find_versions(),
-        "training": describe_training(classifier),
-    }
     cost = {}
 
     def write(name):
-        write_file(name, manifest, texts, tensors)
+        write_file(name, contents, tensors)
         cost["bytes"] = Path(name).stat().st_size
         loaded = read_pipeline(name, classifier.device)
         if X is not None:

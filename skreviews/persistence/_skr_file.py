@@ -1,4 +1,4 @@
-"""The file format: one safetensors file with JSON and Markdown in its metadata."""
+"""The file format: one safetensors file with JSON in its metadata."""
 
 import hashlib
 import json
@@ -6,20 +6,16 @@ import os
 import re
 
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 FORMAT_VERSION = 1
-# The texts in the metadata, in their order, and the most characters of each.
-_MAX_CHARACTERS = {
-    "manifest": 2**16,
-    "parameters": 2**24,
-    "vocabulary": 2**26,
-    "card": 2**20,
-}
-_MAX_HEADER = 2**26 + 2**24
+# The only key of the metadata: safetensors writes several in random order.
+_KEY = "skreviews"
 _MAX_BYTES = 2**32
+_MAX_HEADER = 2**26 + 2**24
 _MAX_TENSORS = 1000
 _MAX_DEPTH = 50
-_DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8"}
+_DTYPES = ("F32", "F16", "I8")
 _COPY = "Copy the file again from its source, or save the pipeline again."
 _DISTRUST = "Do not use the file."
 
@@ -50,35 +46,23 @@ class SkreviewsFileError(ValueError):
     """
 
 
-def write_file(path, manifest, texts, tensors):
+def write_file(path, contents, tensors):
     """Write a model file.
-
-    Equal arguments give equal bytes, which `safetensors.numpy.save_file` does not: it
-    writes the metadata in random order.
 
     Parameters
     ----------
     path : str
         The file.
-    manifest : dict
-        What JSON can hold. The format, its version and a checksum are added.
-    texts : dict of {str: str}
-        The other texts of the metadata.
+    contents : dict
+        What JSON can hold. The version of the format and a checksum are added.
     tensors : dict of {str: ndarray}
         Contiguous arrays of float32, float16 or int8.
     """
-    tensors = _sort(tensors)
-    about = {"format": "skreviews", "format_version": FORMAT_VERSION}
-    manifest = about | manifest | {"sha256": _hash(texts, tensors)}
-    texts = {"manifest": to_json(manifest), **texts}
-    for name, text in texts.items():
-        _check_size(name, len(text))
-    header = _make_header(texts, tensors)
-    with open(path, "wb") as file:
-        file.write(len(header).to_bytes(8, "little"))
-        file.write(header)
-        for tensor in tensors.values():
-            file.write(tensor)
+    contents = {"format_version": FORMAT_VERSION, **contents}
+    contents["sha256"] = _hash(contents, tensors)
+    text = _to_json(contents)
+    _check_size("its header", len(text), _MAX_HEADER)
+    save_file(tensors, path, {_KEY: text})
 
 
 def read_file(path):
@@ -91,21 +75,19 @@ def read_file(path):
 
     Returns
     -------
-    manifest : dict
-    texts : dict of {str: str}
-        The other texts of the metadata.
+    contents : dict
+        The JSON, without the checksum.
     tensors : dict of {str: ndarray}
 
     Raises
     ------
     SkreviewsFileError
-        If `write_file` does not write such a file, or if its format is newer.
+        If the file is damaged, too large, of another or of a newer format.
     """
-    header = _read_header(path)
+    _check_sizes(path)
     try:
         with safe_open(os.fspath(path), framework="numpy") as file:
-            texts = file.metadata() or {}
-            manifest = _read_manifest(texts)
+            contents = _parse(file.metadata() or {})
             names = file.keys()
             if len(names) > _MAX_TENSORS:
                 raise SkreviewsFileError(
@@ -114,12 +96,14 @@ def read_file(path):
                 )
             for name in names:
                 dtype = file.get_slice(name).get_dtype()
-                if dtype not in _DTYPES.values():
+                if dtype not in _DTYPES:
                     raise SkreviewsFileError(
                         f"the tensor {name!r} is of dtype {dtype}; a model has "
-                        f"{', '.join(_DTYPES.values())}. {_DISTRUST}"
+                        f"{', '.join(_DTYPES)}. {_DISTRUST}"
                     )
-            tensors = _sort({name: file.get_tensor(name) for name in names})
+            tensors = {name: file.get_tensor(name) for name in names}
+        checksum = contents.pop("sha256", None)
+        is_intact = _hash(contents, tensors) == checksum
     except SkreviewsFileError:
         raise
     except (SafetensorError, ValueError, OverflowError) as error:
@@ -127,97 +111,63 @@ def read_file(path):
             f"it is not a model file, or it is damaged: {error}. {_COPY} (joblib.load "
             "opens files of joblib.dump.)"
         ) from error
-    texts = {name: texts[name] for name in _MAX_CHARACTERS}
-    if _make_header(texts, tensors) != header:  # a name occurs twice, say
-        raise SkreviewsFileError(f"its header is not one of save. {_DISTRUST}")
-    del texts["manifest"]
-    if _hash(texts, tensors) != manifest.get("sha256"):
-        raise SkreviewsFileError(
-            f"its checksum differs from that of its contents. {_COPY}"
-        )
-    return manifest, texts, tensors
+    if not is_intact:
+        raise SkreviewsFileError(f"its contents do not match the checksum. {_COPY}")
+    return contents, tensors
 
 
-def to_json(value):
-    """Return a value as JSON that safetensors accepts as metadata."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return replace_surrogates(text)
-
-
-def replace_surrogates(text):
-    r"""Write each half of a surrogate pair as ``\ud800``: it has no UTF-8."""
+def _to_json(contents):
+    text = json.dumps(contents, ensure_ascii=False, allow_nan=False)
+    # UTF-8 has no half of a surrogate pair: JSON writes it as \ud800, say.
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def from_json(name, text):
-    """Return the value of one text of the metadata."""
-    if _find_depth(text) > _MAX_DEPTH:
-        raise SkreviewsFileError(f"its text {name!r} is nested too deep. {_DISTRUST}")
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise SkreviewsFileError(
-            f"its text {name!r} is not JSON: {error}. {_COPY}"
-        ) from error
-
-
-def _hash(texts, tensors):
-    """Return a checksum of all but the manifest; safetensors has none."""
-    digest = hashlib.sha256()
-    texts = {name: text.encode() for name, text in texts.items()}
-    for name, part in (texts | tensors).items():
+def _hash(contents, tensors):
+    """Return a checksum; safetensors does not detect changed values."""
+    digest = hashlib.sha256(_to_json(contents).encode())
+    for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(part)
+        digest.update(tensors[name])
     return digest.hexdigest()
 
 
-def _sort(tensors):
-    """Return the tensors in their order in the file, which aligns them."""
-    order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
-    return {name: tensors[name] for name in order}
-
-
-def _make_header(texts, tensors):
-    """Return the header of a safetensors file, as bytes."""
-    header, stop = {"__metadata__": texts}, 0
-    for name, tensor in tensors.items():
-        start, stop = stop, stop + tensor.nbytes
-        header[name] = {
-            "dtype": _DTYPES[tensor.dtype.name],
-            "shape": tensor.shape,
-            "data_offsets": [start, stop],
-        }
-    header = json.dumps(header, ensure_ascii=False).encode()
-    return header + b" " * (-len(header) % 8)
-
-
-def _read_header(path):
+def _check_sizes(path):
     with open(path, "rb") as file:
         n_bytes = os.fstat(file.fileno()).st_size
-        if n_bytes > _MAX_BYTES:
-            raise SkreviewsFileError(_too_large("the file", n_bytes, _MAX_BYTES))
-        length = int.from_bytes(file.read(8), "little")
-        if 8 + length > n_bytes:
-            raise SkreviewsFileError(
-                "it is not a model file, or it is incomplete: its header is longer "
-                f"than the file. {_COPY} (joblib.load opens files of joblib.dump.)"
-            )
-        if length > _MAX_HEADER:
-            raise SkreviewsFileError(_too_large("its header", length, _MAX_HEADER))
-        return file.read(length)
+        n_header = int.from_bytes(file.read(8), "little")
+    if 8 + n_header > n_bytes:
+        raise SkreviewsFileError(
+            "it is not a model file, or it is incomplete: its header is longer than "
+            f"the file. {_COPY} (joblib.load opens files of joblib.dump.)"
+        )
+    _check_size("it", n_bytes, _MAX_BYTES)
+    _check_size("its header", n_header, _MAX_HEADER)
 
 
-def _read_manifest(texts):
-    for name, text in texts.items():
-        if name in _MAX_CHARACTERS:
-            _check_size(name, len(text))
-    manifest = from_json("manifest", texts.get("manifest", "null"))
-    if not isinstance(manifest, dict) or manifest.get("format") != "skreviews":
+def _check_size(name, size, limit):
+    if size > limit:
+        raise SkreviewsFileError(
+            f"{name} has {size:,} bytes, more than the limit of {limit:,}. To save a "
+            'large model, use embeddings="float16", or fewer or shorter words. A file '
+            "from others may be hostile."
+        )
+
+
+def _parse(metadata):
+    """Return the JSON of the metadata, if it is that of a model."""
+    text = metadata.get(_KEY, "null")
+    if _find_depth(text) > _MAX_DEPTH:
+        raise SkreviewsFileError(f"its JSON is nested too deep. {_DISTRUST}")
+    try:
+        contents = json.loads(text)
+    except ValueError as error:
+        raise SkreviewsFileError(f"its JSON is damaged: {error}. {_COPY}") from error
+    if not isinstance(contents, dict) or metadata.keys() != {_KEY}:
         raise SkreviewsFileError(
             "it is a safetensors file, but not a model of skreviews. Pass a file that "
             "skreviews.save has written."
         )
-    version = manifest.get("format_version")
+    version = contents.get("format_version")
     if type(version) is not int or version < 1:
         raise SkreviewsFileError(f"its format version is {version!r}. {_COPY}")
     if version > FORMAT_VERSION:
@@ -225,26 +175,7 @@ def _read_manifest(texts):
             f"its format version is {version}, and this skreviews reads up to "
             f"{FORMAT_VERSION}: install a newer skreviews."
         )
-    if texts.keys() != _MAX_CHARACTERS.keys():
-        raise SkreviewsFileError(
-            f"its metadata are {sorted(texts)} and should be "
-            f"{sorted(_MAX_CHARACTERS)}. {_DISTRUST}"
-        )
-    return manifest
-
-
-def _check_size(name, size):
-    if size > _MAX_CHARACTERS[name]:
-        limit = _MAX_CHARACTERS[name]
-        raise SkreviewsFileError(_too_large(f"its text {name!r}", size, limit))
-
-
-def _too_large(name, size, limit):
-    return (
-        f"{name} has {size:,} bytes, more than the limit of {limit:,}. To save a "
-        'large model, use embeddings="float16", or fewer or shorter words. A file from '
-        "others may be hostile."
-    )
+    return contents
 
 
 def _find_depth(text):
