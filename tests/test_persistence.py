@@ -206,6 +206,19 @@ def test_a_loaded_pipeline_can_be_fitted_and_saved_again(pipe, reviews, path):
     )
 
 
+@pytest.mark.parametrize("ngrams", [None, NgramClassifier(n_buckets=64)], ids=str)
+@pytest.mark.parametrize("labels", [[1, 2, 3, 4, 5], [False, True]], ids=str)
+def test_a_pipeline_fitted_by_partial_fit_is_kept(reviews, path, ngrams, labels):
+    X, y = reviews
+    y = y if len(labels) == 5 else y > 3
+    vectorizer = SequenceVectorizer()
+    lstm = LSTMClassifier(ngrams=ngrams, hidden_size=4, embedding_dim=4, random_state=0)
+    lstm.partial_fit(vectorizer.fit_transform(X), y, classes=labels)
+    pipe = sklearn.pipeline.Pipeline([("vectorize", vectorizer), ("lstm", lstm)])
+    save(pipe, path)
+    _assert_same(pipe, path, X)
+
+
 def test_saving_and_loading_leave_the_global_generator_of_torch_alone(pipe, path):
     state = torch.get_rng_state()
     save(pipe, path)
@@ -643,6 +656,7 @@ def test_json_of_another_type_is_refused(saved, path, value, name):
         (("ngrams",), {}),
         (("ngrams", "n_tokens"), 2**60),
         (("ngrams", "n_tokens"), "x"),
+        (("ngrams", "n_tokens"), 323.0),
         (("ngrams", "C"), "x"),
         (("ngrams", "labels", "values"), [1, 2]),
         (("ngrams", "estimator"), None),

@@ -12,10 +12,10 @@ from skreviews.neural_network._net_builder import make_history, unpack_net
 from skreviews.neural_network._runtime import find_device
 from skreviews.persistence._params import (
     PIPELINES,
+    decode,
     decode_labels,
     decode_recipe,
     decode_step,
-    decode_values,
     list_classes,
 )
 from skreviews.persistence._skr_file import SkreviewsFileError, read_file
@@ -111,10 +111,8 @@ def refusing():
 
 def decode_vocabulary(vocabulary):
     """Return the words by id, and the surface form of each."""
-    words = vocabulary["words"]
-    forms = (
-        words if vocabulary["surface_forms"] is None else vocabulary["surface_forms"]
-    )
+    words, forms = vocabulary["words"], vocabulary["surface_forms"]
+    forms = words if forms is None else forms
     for strings in (words, forms):
         if type(strings) is not list or not all(type(word) is str for word in strings):
             raise ValueError("the vocabulary is not a list of words")
@@ -138,7 +136,7 @@ def _build(contents, tensors, device):
     if type(max_len) is not int or not 1 <= max_len <= _MAX_LEN:
         raise ValueError(f"max_len={max_len!r} is not from 1 to {_MAX_LEN}")
     known_words = surface_forms if params["knows_words"] else None
-    module = decode_values(params["module"])
+    module = decode(params["module"])
     _check_module(module, known_words, len(classes), len(tensors))
     ngrams = _make_ngrams(params["ngrams"], classes)
     shapes = _find_shapes(module, ngrams)
@@ -160,7 +158,7 @@ def _build(contents, tensors, device):
     classifier.recipe_ = decode_recipe(params["recipe"])
     net = {
         "module": module,
-        "history": [decode_values(row) for row in params["history"]],
+        "history": decode(params["history"]),
         "weights": {name.removeprefix("lstm."): weights[name] for name in weights},
     }
     classifier.net_ = unpack_net(net, classifier)
@@ -192,6 +190,8 @@ def _make_ngrams(spec, classes):
     if type(ngrams) is not NgramClassifier:
         raise ValueError(f"the n-gram model is of class {type(ngrams).__name__}")
     ngrams._check_ngram_range()
+    if type(spec["n_tokens"]) is not int:
+        raise ValueError(f"the n-gram model has n_tokens={spec['n_tokens']!r}")
     ngrams.n_tokens_, ngrams._squares = spec["n_tokens"], None
     ngrams.classes_ = decode_labels(spec["labels"])
     if set(ngrams.classes_.tolist()) != set(classes.tolist()):

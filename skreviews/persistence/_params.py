@@ -159,7 +159,7 @@ def decode_labels(spec):
 
 def decode_recipe(spec):
     """Return a `Recipe`, its values checked."""
-    recipe = Recipe.from_dict(decode_values(spec))
+    recipe = Recipe.from_dict(decode(spec))
     for field in fields(recipe):
         value = getattr(recipe, field.name)
         if not isinstance(value, field.type | int):
@@ -174,18 +174,8 @@ def decode_recipe(spec):
     return recipe
 
 
-def encode_values(values, place):
-    """Return a dict with strings as keys as JSON holds it."""
-    return {name: encode(value, place) for name, value in values.items()}
-
-
-def decode_values(values):
-    """Return the dict that `encode_values` has encoded."""
-    return {name: decode(value) for name, value in values.items()}
-
-
 def encode(value, place):
-    """Return a value as JSON holds it; types that JSON lacks become a dict."""
+    """Return a value as JSON holds it; other types become a dict with a "kind"."""
     if isinstance(value, _SCALARS):
         value = value.item()
     if type(value) is float and not math.isfinite(value):
@@ -197,6 +187,8 @@ def encode(value, place):
     if type(value) is list:
         return [encode(item, place) for item in value]
     if type(value) is dict:
+        if "kind" not in value and all(type(key) is str for key in value):
+            return {key: encode(item, place) for key, item in value.items()}
         items = [[encode(k, place), encode(v, place)] for k, v in value.items()]
         return {"kind": "dict", "items": items}
     for kind, cls in _KINDS.items():
@@ -211,6 +203,8 @@ def decode(value):
         return [decode(item) for item in value]
     if not isinstance(value, dict):
         return value
+    if "kind" not in value:
+        return {key: decode(item) for key, item in value.items()}
     kind, items = value["kind"], value["items"]
     if kind == "float":
         return float(items[0])

@@ -19,7 +19,6 @@ from skreviews.persistence._params import (
     encode,
     encode_labels,
     encode_step,
-    encode_values,
     list_classes,
     name_class,
 )
@@ -118,7 +117,11 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     pipeline_class = name_class(pipe)
     *_, (_, vectorizer), (_, classifier) = find_steps(pipe)
     check_is_fitted(pipe)
-    _check_words(vectorizer, classifier)
+    if classifier._words not in (None, vectorizer._words):
+        raise SkreviewsFileError(
+            "the classifier was not fitted on the ids of this SequenceVectorizer: fit "
+            "the pipeline as a whole."
+        )
     net, ngrams = pack_net(classifier.net_), classifier.ngrams_
     params = {
         "pipeline": pipeline_class,
@@ -128,9 +131,9 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
         "knows_words": classifier._words is not None,
         "max_len": vectorizer.max_len_,
         "labels": encode_labels(classifier.classes_),
-        "recipe": encode_values(classifier.recipe_.to_dict(), "recipe_"),
-        "module": encode_values(net["module"], "the network"),
-        "history": [encode_values(row, "the history") for row in net["history"]],
+        "recipe": encode(classifier.recipe_.to_dict(), "recipe_"),
+        "module": encode(net["module"], "the network"),
+        "history": encode(net["history"], "history_"),
         "ngrams": None if ngrams is None else _encode_ngrams(ngrams),
         "embeddings": embeddings,
     }
@@ -158,14 +161,6 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
 
     write_whole(path, write)
     return cost
-
-
-def _check_words(vectorizer, classifier):
-    if classifier._words not in (None, vectorizer._words):
-        raise SkreviewsFileError(
-            "the classifier was not fitted on the ids of this SequenceVectorizer: fit "
-            "the pipeline as a whole."
-        )
 
 
 def _encode_vocabulary(vectorizer):
