@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     X, y = make_reviews(60, random_state=0)
     labels = [f"\x1b[31m{stars} stars" for stars in y]
     pipe = make_review_pipeline(
-        random_state=0, lstm__hidden_size=4, lstm__max_epochs=1, lstm__ngram_buckets=64
+        random_state=0, lstm__hidden_size=4, lstm__max_epochs=1, lstm__ngrams__n_buckets=64
     )
     save(pipe.fit(X, labels), folder / "m.skr")
     joblib.dump(pipe, folder / "m.joblib")
@@ -32,12 +32,13 @@ def test_info_tells_sizes_versions_training_and_parameters(folder, capsys):
         f"{about['bytes']:,} bytes",
         about["sha256"],
         about["training"]["date"],
-        f"{about['training']['rows']:,} rows",
+        f"{about['training']['samples']:,} distinct samples",
         f"{about['n_words']:,} words",
         f"{about['n_weights']:,}; word vectors as float32",
         "skreviews.LSTMClassifier(class_weight='auto', hidden_size=4, max_epochs=1, "
-        "ngram_buckets=64",
-        "weights.safetensors",
+        "ngrams='NgramClassifier(n_buckets=64)'",
+        "smaller data need more steps",
+        "lstm.head.bias",
         f"torch {about['versions']['torch']}",
     ):
         assert part in shown
@@ -51,7 +52,7 @@ def test_info_prints_json_for_machines(folder, capsys):
 def test_info_prints_the_card_without_control_characters(folder, capsys):
     assert main(["info", str(folder / "m.skr"), "--card"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("# Model card\n") and shown.count("\n## ") == 5
+    assert shown.startswith("# Model card\n") and shown.count("\n## ") == 6
     assert "\x1b" not in shown and r"\x1b\[31m1 stars" in shown
     assert "\x1b" in model_card(joblib.load(folder / "m.joblib"))
 
@@ -62,7 +63,7 @@ def test_info_opens_no_pickle(folder, capsys):
     (folder / "renamed.skr").write_bytes((folder / "m.joblib").read_bytes())
     assert main(["info", str(folder / "renamed.skr")]) == 2
     shown = capsys.readouterr().err
-    assert "it is no model file" in shown and shown.count("\n") == 1
+    assert "it is not a model file" in shown and shown.count("\n") == 1
 
 
 def test_info_needs_no_network(folder, monkeypatch, capsys):

@@ -47,7 +47,7 @@ def _to_text(path, about):
         "format version": about["format_version"],
         "made with": _join(f"{k} {v}" for k, v in about["versions"].items()),
         "saved on": training["date"],
-        "trained on": f"{training['rows']:,} rows, after any resampling, of "
+        "trained on": f"{training['samples']:,} distinct samples of "
         f"{training['words']:,} words",
         "labels": _join(map(repr, about["labels"])),
         "vocabulary": f"{about['n_words']:,} words; {about['max_len']:,} tokens a text",
@@ -61,8 +61,14 @@ def _to_text(path, about):
         params = _join(f"{k}={v!r}" for k, v in step["params"].items())
         kind = "passthrough" if step["class"] is None else step["class"]
         lines.append(f"  {name:<16}{kind}({params})")
-    lines += ["", "Parts, in bytes"]
-    lines += [f"  {name:<22}{size:>12,}" for name, size in about["parts"].items()]
+    lines += ["", "Recipe"]
+    for setting in about["recipe"]:
+        value = str(setting["value"])
+        lines.append(f"  {setting['name']:<22}{value:<16}{setting['why']}")
+    lines += ["", "Tensors, in bytes"]
+    for name, tensor in about["tensors"].items():
+        form = f"{tensor['dtype']} {tuple(tensor['shape'])}"
+        lines.append(f"  {name:<34}{form:<24}{tensor['bytes']:>12,}")
     return "\n".join(lines)
 
 

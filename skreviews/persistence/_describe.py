@@ -1,29 +1,21 @@
-"""describe: tell what is in a model file, without building the model."""
+"""describe: report what a model file holds, without building the model."""
 
 import hashlib
 import math
 
 import numpy as np
 
-from skreviews.persistence._archive import (
-    CARD,
-    PARAMS,
-    VOCABULARY,
-    WEIGHTS,
-    SkreviewsFileError,
-    from_json,
-    read_parts,
-)
-from skreviews.persistence._load import check_words
-from skreviews.persistence._params import decode_labels, decode_step
-from skreviews.persistence._weights import count_weights
+from skreviews.persistence._load import decode_vocabulary, refusing
+from skreviews.persistence._params import decode_labels, decode_recipe, decode_step
+from skreviews.persistence._skr_file import SkreviewsFileError, read_file
+from skreviews.persistence._tensors import SCALE
 
 
 def describe(path):
-    """Tell what is in a file that `save` has written.
+    """Report what a file that `save` has written holds.
 
-    No network is built and no code of the file is run. Checksums are compared, but only
-    `load` looks at the weights themselves.
+    `describe` builds no network and runs no code of the file. It compares the checksum,
+    but only `load` compares the weights with the parameters.
 
     Parameters
     ----------
@@ -33,12 +25,13 @@ def describe(path):
     Returns
     -------
     about : dict
-        What JSON can hold: ``bytes`` and ``sha256`` of the file, ``format_version``,
-        ``versions`` of the packages that it was made with, ``training`` (rows after any
-        resampling, words, classes, and the date on which it was saved), ``labels``,
-        ``steps`` with the parameters that differ from the defaults, ``n_words``,
-        ``max_len``, ``n_weights``, ``embeddings`` (the precision in which the word
-        vectors are stored), ``parts`` with the size of each, and ``card``.
+        Values that JSON can hold: ``bytes`` and ``sha256`` of the file,
+        ``format_version``, ``versions`` of the packages of its writer, ``training``
+        (distinct samples, their words, classes, and the date of saving), ``labels``,
+        ``steps`` with the parameters that differ from the defaults, ``recipe`` with
+        name, value and reason of each setting, ``n_words``, ``max_len``, ``n_weights``,
+        ``embeddings`` (the precision of the stored word vectors), ``tensors`` with
+        dtype, shape and bytes of each, and ``card``.
 
     Raises
     ------
@@ -63,12 +56,15 @@ def describe(path):
     ...     _ = save(pipe.fit(*make_reviews(50, random_state=0)), path)
     ...     about = describe(path)
     >>> about["steps"]["lstm"]["params"]
-    {'class_weight': 'auto', 'hidden_size': 4, 'max_epochs': 1}
+    {'class_weight': 'auto', 'hidden_size': 4, 'max_epochs': 1,
+     'ngrams': 'NgramClassifier()'}
     >>> about["embeddings"], about["format_version"]
     ('float32', 1)
     """
     try:
-        about = _describe(path)
+        contents, tensors = read_file(path)
+        with refusing():
+            about = _describe(contents, tensors)
     except SkreviewsFileError as error:
         raise SkreviewsFileError(f"{path} cannot be read: {error}") from error
     with open(path, "rb") as file:
@@ -76,56 +72,57 @@ def describe(path):
         return {"bytes": file.tell(), "sha256": digest, **about}
 
 
-def _describe(path):
-    manifest, parts = read_parts(path)
-    params = from_json(PARAMS, parts[PARAMS])
-    words = check_words(from_json(VOCABULARY, parts[VOCABULARY]))
-    try:
-        versions, training = manifest["versions"], manifest["training"]
-        steps = {name: _describe_step(spec, words) for name, spec in params["steps"]}
-        return {
-            "format_version": manifest["format_version"],
-            "versions": {name: str(version) for name, version in versions.items()},
-            "training": {
-                "rows": int(training["rows"]),
-                "words": int(training["words"]),
-                "classes": list(map(str, training["classes"])),
-                "date": str(training["date"]),
-            },
-            "labels": list(map(_to_plain, decode_labels(params["labels"]).tolist())),
-            "steps": steps,
-            "n_words": len(words),
-            "max_len": int(params["max_len"]),
-            "n_weights": int(count_weights(parts[WEIGHTS])),
-            "embeddings": str(params["embeddings"]),
-            "parts": {name: len(data) for name, data in parts.items()},
-            "card": parts[CARD].decode("utf-8", "surrogatepass"),
-        }
-    except SkreviewsFileError:
-        raise
-    except Exception as error:  # what is not as it should be can raise anything
-        raise SkreviewsFileError(
-            f"its parameters make no pipeline ({type(error).__name__}: {error}). Do "
-            "not use the file."
-        ) from error
+def _describe(contents, tensors):
+    params, training = contents["parameters"], contents["training"]
+    words, _ = decode_vocabulary(contents["vocabulary"])
+    recipe = decode_recipe(params["recipe"])
+    return {
+        "format_version": contents["format_version"],
+        "versions": {name: str(v) for name, v in contents["versions"].items()},
+        "training": {
+            "samples": int(training["samples"]),
+            "words": int(training["words"]),
+            "classes": list(map(str, training["classes"])),
+            "date": str(training["date"]),
+        },
+        "labels": list(map(_to_plain, decode_labels(params["labels"]).tolist())),
+        "steps": {name: _describe_step(spec, words) for name, spec in params["steps"]},
+        "recipe": [
+            {"name": name, "value": _to_plain(value), "why": str(why)}
+            for name, value, why in recipe.to_frame().itertuples(index=False)
+        ],
+        "n_words": len(words),
+        "max_len": int(params["max_len"]),
+        "n_weights": sum(tensors[name].size for name in tensors if SCALE not in name),
+        "embeddings": str(params["embeddings"]),
+        "tensors": {
+            name: {
+                "dtype": tensor.dtype.name,
+                "shape": list(tensor.shape),
+                "bytes": tensor.nbytes,
+            }
+            for name, tensor in tensors.items()
+        },
+        "card": str(contents["card"]),
+    }
 
 
 def _describe_step(spec, words):
-    """Return the class of a step and those of its parameters that were chosen."""
+    """Return the class of a step and its parameters that differ from the defaults."""
     step = decode_step(spec, words)
     if step is None or isinstance(step, str):
         return {"class": None, "params": {}}
     defaults = type(step)().get_params(deep=False)
-    chosen = {}
+    params = {}
     for name, value in step.get_params(deep=False).items():
         if repr(value) != repr(defaults[name]):
             is_words = name == "vocabulary"
-            chosen[name] = f"{len(value):,} words" if is_words else _to_plain(value)
-    return {"class": spec["class"], "params": chosen}
+            params[name] = f"{len(value):,} words" if is_words else _to_plain(value)
+    return {"class": spec["class"], "params": params}
 
 
 def _to_plain(value):
-    """Return a value that JSON can hold: itself, or as it is written in Python."""
+    """Return a value that JSON can hold: the value itself or its repr."""
     if isinstance(value, type):
         return np.dtype(value).name
     if isinstance(value, (int, float)) and math.isfinite(value):

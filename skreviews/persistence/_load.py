@@ -1,61 +1,64 @@
-"""load: read a pipeline from a file that nobody needs to trust."""
+"""load: read a fitted pipeline from a model file, trusted or not."""
 
-from skorch.history import History
+from contextlib import contextmanager
+from numbers import Real
 
-from skreviews.neural_network import LSTMClassifier
-from skreviews.neural_network._device import find_device
-from skreviews.neural_network._net import make_frame
-from skreviews.neural_network._state import unpack_net
-from skreviews.persistence._archive import (
-    PARAMS,
-    VOCABULARY,
-    WEIGHTS,
-    SkreviewsFileError,
-    from_json,
-    read_parts,
-)
+import torch
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+from skreviews.linear import NgramClassifier
+from skreviews.neural_network import LSTMClassifier, LSTMModule
+from skreviews.neural_network._net_builder import make_history, unpack_net
+from skreviews.neural_network._runtime import find_device
 from skreviews.persistence._params import (
     PIPELINES,
+    decode,
     decode_labels,
+    decode_recipe,
     decode_step,
-    decode_values,
     list_classes,
 )
-from skreviews.persistence._weights import unpack_weights
+from skreviews.persistence._skr_file import SkreviewsFileError, read_file
+from skreviews.persistence._tensors import unpack_tensors
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import TextCleaner
 from skreviews.preprocessing._token_ids import FIRST_WORD
 
-# A text becomes a row of so many ids, however short it is.
+# Every text becomes a row of this many ids, however short it is.
 _MAX_LEN = 2**20
+_MODULE_CONSTRAINTS = LSTMClassifier._parameter_constraints | {
+    "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
+    "word_dropout": [Interval(Real, 0, 1, closed="left")],
+    "sparse": ["boolean"],
+}
 
 
 def load(path, device="auto"):
     """Read a fitted pipeline from a file that `save` has written.
 
-    No code of the file is run: it has none, and names no class but those of a fixed
-    list. All of it is checked before a network is built, sizes before anything is read.
+    The file holds no code, and only classes of a fixed list. `load` checks sizes before
+    it reads, and everything else before it builds a model.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     device : str, default='auto'
-        Where the LSTM computes: 'cpu', 'cuda', 'cuda:0', 'mps', or what is there. It is
-        no matter where the model was trained.
+        Device of the LSTM: 'cpu', 'cuda', 'cuda:0', 'mps', or the best one available.
+        It does not depend on the device of the training.
 
     Returns
     -------
     pipeline : Pipeline
-        Fitted; it gives the same probabilities as the one that was saved.
+        Fitted. It returns the same probabilities as the saved one.
 
     Raises
     ------
     SkreviewsFileError
         If the file is damaged, of a newer version, or holds anything that `save` does
-        not write. The message says what, and what to do.
+        not write. The message contains the cause and the remedy.
     ValueError
-        If the device is not there.
+        If the device is not available.
     OSError
         If the file cannot be opened.
 
@@ -85,33 +88,42 @@ def load(path, device="auto"):
 
 def read_pipeline(path, device):
     """Return the pipeline of a file; errors do not name the file."""
-    manifest, parts = read_parts(path)
-    params = from_json(PARAMS, parts[PARAMS])
-    words = check_words(from_json(VOCABULARY, parts[VOCABULARY]))
+    contents, tensors = read_file(path)
+    with refusing():
+        if list_classes(contents["parameters"]) != contents["classes"]:
+            raise ValueError("the classes listed are others")
+        return _build(contents, tensors, device)
+
+
+@contextmanager
+def refusing():
+    """Raise `SkreviewsFileError` for any error: unexpected JSON can raise anything."""
     try:
-        if list_classes(params) != manifest["classes"]:
-            raise ValueError("the manifest lists other classes")
-        return _build(params, words, parts[WEIGHTS], device)
+        yield
     except SkreviewsFileError:
         raise
-    except Exception as error:  # what is not as it should be can raise anything
+    except Exception as error:
         raise SkreviewsFileError(
-            f"its parameters make no pipeline ({type(error).__name__}: {error}). Save "
-            "the pipeline anew, or do not use the file."
+            f"its contents are not those of a pipeline ({type(error).__name__}: "
+            f"{error}). Save the pipeline again, or do not use the file."
         ) from error
 
 
-def check_words(words):
-    """Return the vocabulary as a tuple, or raise if it is none."""
-    is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
-    if not is_list or len(set(words)) != len(words):
-        raise SkreviewsFileError(
-            f"{VOCABULARY} is no list of distinct words. Save the pipeline anew."
-        )
-    return tuple(words)
+def decode_vocabulary(vocabulary):
+    """Return the words by id, and the surface form of each."""
+    words, forms = vocabulary["words"], vocabulary["surface_forms"]
+    forms = words if forms is None else forms
+    for strings in (words, forms):
+        if type(strings) is not list or not all(type(word) is str for word in strings):
+            raise ValueError("the vocabulary is not a list of words")
+    if len(set(words)) != len(words) or len(forms) != len(words):
+        raise ValueError("the vocabulary is not a list of distinct words")
+    return tuple(words), tuple(forms)
 
 
-def _build(params, words, weights, device):
+def _build(contents, tensors, device):
+    params = contents["parameters"]
+    words, surface_forms = decode_vocabulary(contents["vocabulary"])
     steps = [(name, decode_step(spec, words)) for name, spec in params["steps"]]
     pipeline = PIPELINES[params["pipeline"]](steps, verbose=params["verbose"])
     *cleaning, (_, vectorizer), (_, classifier) = find_steps(pipeline)
@@ -121,46 +133,82 @@ def _build(params, words, weights, device):
         raise ValueError(f"the steps {names} are not those that save writes")
 
     max_len, classes = params["max_len"], decode_labels(params["labels"])
-    module = decode_values(params["module"])
-    _check_module(module, len(words) if params["knows_words"] else None, len(classes))
     if type(max_len) is not int or not 1 <= max_len <= _MAX_LEN:
         raise ValueError(f"max_len={max_len!r} is not from 1 to {_MAX_LEN}")
-    # From here on all sizes are those of numbers which the file holds.
-    weights = unpack_weights(weights, module, params["embeddings"])
+    known_words = surface_forms if params["knows_words"] else None
+    module = decode(params["module"])
+    _check_module(module, known_words, len(classes), len(tensors))
+    ngrams = _make_ngrams(params["ngrams"], classes)
+    shapes = _find_shapes(module, ngrams)
+    weights = unpack_tensors(tensors, shapes, params["embeddings"])
+    # From here on, all sizes are those of tensors in the file.
 
     vectorizer.vocabulary_ = {word: i for i, word in enumerate(words, start=FIRST_WORD)}
     vectorizer.max_len_ = vectorizer._n_features_out = max_len
-    vectorizer._words = words
-
+    vectorizer._words = surface_forms
+    if ngrams is not None:
+        ngrams.weights_ = weights.pop("ngrams.weights")
+        ngrams.intercept_ = weights.pop("ngrams.intercept")
+        ngrams.n_features_in_, ngrams._words = max_len, known_words
     classifier.device = device
-    history = History(map(decode_values, params["history"]))
-    net = {"module": module, "history": history, "weights": weights}
-    size = tuple(params["size"])
-    fitted = {
-        "_words": words if params["knows_words"] else None,
-        "_size": size,
-        "classes_": classes,
-        "n_tokens_": module["n_tokens"],
-        "n_features_in_": max_len,
-        "history_": make_frame(history),
-        "net_": unpack_net(net, classifier, size),
+    classifier.classes_ = classes
+    classifier.n_features_in_, classifier._words = max_len, known_words
+    classifier.n_tokens_ = module["n_tokens"]
+    classifier.ngrams_ = ngrams
+    classifier.recipe_ = decode_recipe(params["recipe"])
+    net = {
+        "module": module,
+        "history": decode(params["history"]),
+        "weights": {name.removeprefix("lstm."): weights[name] for name in weights},
     }
-    vars(classifier).update(fitted)
+    classifier.net_ = unpack_net(net, classifier)
+    classifier.history_ = make_history(classifier.net_)
     return pipeline
 
 
-def _check_module(module, n_words, n_classes):
-    """Check the parameters of the network, which may be older than the classifier's."""
+def _check_module(module, words, n_classes, n_tensors):
+    """Check the parameters of the module; `set_params` does not change them."""
     sizes = {"n_tokens": module["n_tokens"], "n_classes": n_classes}
-    if n_words is not None:
-        sizes["n_tokens"] = n_words + FIRST_WORD
+    if words is not None:
+        sizes["n_tokens"] = len(words) + FIRST_WORD
     for name, size in sizes.items():
         if type(module[name]) is not int or module[name] != size:
             raise ValueError(f"{name}={module[name]!r}, but the file holds {size}")
-    LSTMClassifier(
-        **{
-            name: value
-            for name, value in module.items()
-            if name not in {*sizes, "sparse", "sparse_ngrams"}
-        }
-    )._validate_params()
+    others = {name: module[name] for name in module if name not in sizes}
+    validate_parameter_constraints(_MODULE_CONSTRAINTS, others, "LSTMModule")
+    if module["num_layers"] > n_tensors:  # the loop over the layers must end
+        raise ValueError(
+            f"num_layers={module['num_layers']}, but the file holds {n_tensors} tensors"
+        )
+
+
+def _make_ngrams(spec, classes):
+    """Return the n-gram model without its weights, or None."""
+    if spec is None:
+        return None
+    ngrams = decode_step(spec["estimator"], None)
+    if type(ngrams) is not NgramClassifier:
+        raise ValueError(f"the n-gram model is of class {type(ngrams).__name__}")
+    ngrams._check_ngram_range()
+    if type(spec["n_tokens"]) is not int:
+        raise ValueError(f"the n-gram model has n_tokens={spec['n_tokens']!r}")
+    ngrams.n_tokens_, ngrams._squares = spec["n_tokens"], None
+    ngrams.classes_ = decode_labels(spec["labels"])
+    if set(ngrams.classes_.tolist()) != set(classes.tolist()):
+        raise ValueError("the n-gram model has other labels")
+    if spec["C"] is not None:  # partial_fit does not choose it
+        ngrams.C_ = float(spec["C"])
+    return ngrams
+
+
+def _find_shapes(module, ngrams):
+    """Return the shapes of all weights; tensors on the meta device take no memory."""
+    with torch.device("meta"):
+        state = LSTMModule(**module).state_dict()
+    shapes = {f"lstm.{name}": tuple(weight.shape) for name, weight in state.items()}
+    if ngrams is not None:
+        n_outputs = 1 if module["n_classes"] == 2 else module["n_classes"]
+        n_weights = ngrams._count_weights(ngrams.n_tokens_)
+        shapes["ngrams.weights"] = (n_weights, n_outputs)
+        shapes["ngrams.intercept"] = (n_outputs,)
+    return shapes

@@ -1,4 +1,4 @@
-"""model_card: what a model is, where it comes from, and how far it goes."""
+"""model_card: describe a model, its training data, scores and limits in Markdown."""
 
 import html
 import re
@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from sklearn.utils.validation import check_is_fitted
 
-from skreviews.persistence._params import is_start
+from skreviews.persistence._params import is_training_input
 from skreviews.pipeline import find_steps
 
 _PACKAGES = (
@@ -22,23 +22,23 @@ _PACKAGES = (
     "safetensors",
 )
 _LIMITS = """\
-- It knows what the texts it was trained on say: those of another kind, of another
-  language or of a later time may fare worse. `drift_report` tells how they differ.
-- A probability is no certainty: `evaluate` with reviews of your own tells how often the
-  model is as right as it is sure.
-- It judges texts, not people; do not let it decide about persons alone."""
+- It may be less accurate on texts of another kind, language or time than its training
+  data. `drift_report` reports how texts differ.
+- Its probabilities may be too high or too low. `evaluate` on your own reviews reports
+  how they compare with the share of correct labels.
+- It classifies texts, not people. Do not let it decide about people on its own."""
 
 
 def model_card(pipe, report=None):
-    """Write a card for a model: data, scores with intervals, limits.
+    """Write a model card: data, scores with intervals, limits.
 
     Parameters
     ----------
     pipe : Pipeline
-        Fitted; a `SequenceVectorizer` and a `LSTMClassifier` come last.
+        Fitted. Its last two steps are a `SequenceVectorizer` and an `LSTMClassifier`.
     report : ReviewReport or None, default=None
-        What `evaluate` has found on reviews that the model was not trained on. It is
-        quoted with its intervals and notes, but without any review.
+        Result of `evaluate` on reviews outside the training data. The card quotes its
+        scores, intervals and notes, but no review.
 
     Returns
     -------
@@ -48,14 +48,14 @@ def model_card(pipe, report=None):
     Raises
     ------
     TypeError
-        If it is no such pipeline.
+        If the last two steps are others.
     NotFittedError
-        If it is not fitted.
+        If the pipeline is not fitted.
 
     See Also
     --------
-    save : Puts the card into the model file.
-    evaluate : Makes the report.
+    save : Stores the card in the model file.
+    evaluate : Computes the report.
 
     Examples
     --------
@@ -73,16 +73,20 @@ def model_card(pipe, report=None):
     sections = {
         "Model": [
             *(f"- {_to_line(name)}: {_to_line(step)}" for name, step in pipe.steps),
-            f"- {len(vectorizer.vocabulary_):,} words, rows of {vectorizer.max_len_} "
-            "tokens",
+            f"- {len(vectorizer.vocabulary_):,} words, at most {vectorizer.max_len_} "
+            "tokens a text",
         ],
         "Training data": [
-            f"- rows, after any resampling: {about['rows']:,}",
+            f"- distinct samples: {about['samples']:,}",
             f"- words: {about['words']:,}",
             f"- epochs: {len(classifier.history_)}",
-            *(f"- {note}" for note in _list_starts(pipe)),
+            *(f"- {note}" for note in _list_training_inputs(pipe)),
         ],
-        "Scores": ["Not judged: pass the `report` that `evaluate` returns."],
+        "Recipe": [
+            f"- {setting.name}: {_to_line(setting.value)} ({_to_line(setting.why)})"
+            for setting in classifier.recipe_.to_frame().itertuples()
+        ],
+        "Scores": ["Not evaluated: pass the `report` that `evaluate` returns."],
         "Limits": [_LIMITS],
         "Made with": [f"- {name} {number}" for name, number in find_versions().items()],
     }
@@ -97,33 +101,33 @@ def model_card(pipe, report=None):
 
 
 def describe_training(classifier):
-    """Return what a fitted classifier knows of its training data.
+    """Return the size of the training data and its classes.
 
-    The day is today: it is not kept when a pipeline is fitted.
+    The date is that of today: a pipeline does not keep the date of `fit`.
     """
-    n_rows, n_words = classifier._size
+    recipe = classifier.recipe_
     return {
-        "rows": int(n_rows),
-        "words": int(n_words),
+        "samples": int(recipe.n_samples),
+        "words": int(recipe.n_words),
         "classes": [str(label) for label in classifier.classes_.tolist()],
         "date": datetime.now(UTC).date().isoformat(),
     }
 
 
 def find_versions():
-    """Return the versions of the packages that a model is made with."""
+    """Return the versions of the packages that write and run a model."""
     return {name: version(name) for name in _PACKAGES}
 
 
-def _list_starts(pipe):
+def _list_training_inputs(pipe):
     for name, step in pipe.steps:
         if step is None or isinstance(step, str):
             continue
         for param, value in step.get_params(deep=False).items():
-            if is_start(param, value):
+            if is_training_input(param, value):
                 yield (
-                    f"{_to_line(f'{name}__{param}')} was {_to_line(value)}; a model "
-                    "file does not keep it: set it again to fit anew"
+                    f"{_to_line(f'{name}__{param}')} was {_to_line(value)}. A model "
+                    "file does not store it: set it again before another fit"
                 )
 
 
@@ -143,6 +147,6 @@ def _to_row(cells):
 
 
 def _to_line(value):
-    """Return a value as one line that is no markup of Markdown nor of HTML."""
+    """Return a value as one line, without markup of Markdown or HTML."""
     line = " ".join(str(value).split())
     return html.escape(re.sub(r"([|`*_\[\]\\])", r"\\\1", line), quote=False)

@@ -1,18 +1,22 @@
-"""Estimators and their parameters as values that JSON holds.
+"""Estimators, their parameters and labels as JSON.
 
-Classes are looked up by name in a fixed list: no file can name another one.
+Classes are looked up by name in a fixed list: a file cannot name another one.
 """
 
 import math
+from dataclasses import fields
 
 import imblearn.pipeline
 import numpy as np
 import sklearn.pipeline
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
+from sklearn.utils._param_validation import validate_parameter_constraints
 
+from skreviews.linear import NgramClassifier
 from skreviews.neural_network import LSTMClassifier
-from skreviews.persistence._archive import VOCABULARY, SkreviewsFileError
+from skreviews.neural_network._recipe import Recipe
+from skreviews.persistence._skr_file import SkreviewsFileError
 from skreviews.preprocessing import SequenceVectorizer, TextCleaner
 from skreviews.sampling import TextResampler
 
@@ -24,29 +28,30 @@ _ESTIMATORS = {
     "skreviews.TextCleaner": TextCleaner,
     "skreviews.TextResampler": TextResampler,
     "skreviews.SequenceVectorizer": SequenceVectorizer,
+    "skreviews.NgramClassifier": NgramClassifier,
     "skreviews.LSTMClassifier": LSTMClassifier,
     "imblearn.over_sampling.RandomOverSampler": RandomOverSampler,
     "imblearn.under_sampling.RandomUnderSampler": RandomUnderSampler,
 }
 _NAMES = {cls: name for name, cls in (PIPELINES | _ESTIMATORS).items()}
-# Where to compute is for `load` to say. The other two may hold anything.
-_NOT_KEPT = {"device", "net_params", "callbacks"}
+# `load` sets the device. The other two can hold objects of any class.
+_NOT_STORED = {"device", "net_params", "callbacks"}
+# Stands for the words of the file.
+_VOCABULARY = "vocabulary"
 _KINDS = {"tuple": tuple, "set": set, "frozenset": frozenset}
-_NUMBERS = (np.bool_, np.integer, np.float16, np.float32, np.float64, np.str_)
+_SCALARS = (np.bool_, np.integer, np.float16, np.float32, np.float64, np.str_)
 _ID_TYPES = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 _LABEL_TYPES = _ID_TYPES | {"bool", "float16", "float32", "float64", "str", "object"}
-# A file must not ask for more threads than any machine has.
-_MAX_THREADS = 1024
 
 
 def name_class(estimator):
-    """Return the name of the class of an estimator, or raise if it has none here."""
+    """Return the name of the class of an estimator, or raise if it is not allowed."""
     name = _NAMES.get(type(estimator))
     if name is None:
         raise SkreviewsFileError(
-            f"a model file holds no {type(estimator).__name__}; it holds "
-            f"{', '.join(sorted(cls.__name__ for cls in set(_NAMES)))}. Keep the "
-            "pipeline with joblib.dump, or the fitted pipeline alone, such as "
+            f"a model file cannot hold a {type(estimator).__name__}; it holds "
+            f"{', '.join(sorted(cls.__name__ for cls in set(_NAMES)))}. Use "
+            "joblib.dump, or save the fitted pipeline alone, such as "
             "search.best_estimator_."
         )
     return name
@@ -62,12 +67,12 @@ def encode_step(name, step):
         place = f"{name}__{param}"
         if param in ("net_params", "callbacks") and value:
             _refuse(place, value)
-        if param in _NOT_KEPT:
+        if param in _NOT_STORED:
             continue
-        if is_start(param, value):
+        if is_training_input(param, value):
             value = None
         elif param == "vocabulary":
-            value = None if value is None else VOCABULARY
+            value = None if value is None else _VOCABULARY
         elif param == "dtype":
             value = np.dtype(value).name
         if isinstance(value, tuple(_ESTIMATORS.values())):
@@ -77,55 +82,52 @@ def encode_step(name, step):
     return {"class": class_name, "params": params}
 
 
-def is_start(param, value):
-    """Tell whether a value is needed only to start a training, and is left out.
+def is_training_input(param, value):
+    """Return whether a value serves `fit` alone and is not stored.
 
-    Pretrained vectors and language models may be far larger than the model, which has
-    learned from them all that it could; generators have moved on since.
+    Pretrained vectors may be far larger than the model. A generator has changed its
+    state since `fit`.
     """
-    if param in ("word_vectors", "pretrained"):
+    if param == "word_vectors":
         return value is not None and not isinstance(value, str)
     return isinstance(value, (np.random.RandomState, np.random.Generator))
 
 
 def decode_step(spec, words):
-    """Return a step from what JSON holds of it, its parameters checked."""
+    """Return the step that `encode_step` has encoded, its parameters checked."""
     if spec is None or spec == "passthrough":
         return spec
     cls = _ESTIMATORS.get(spec["class"])
     if cls is None:
         raise SkreviewsFileError(
-            f"it holds a {spec['class']!r}, which is no class of a model file. If you "
-            "trust where it comes from, install a newer skreviews."
+            f"it holds a {spec['class']!r}, which is not an allowed class. If you "
+            "trust its source, install a newer skreviews."
         )
     params = {}
     for param, value in spec["params"].items():
         if isinstance(value, dict) and value.get("kind") == "estimator":
             params[param] = decode_step(value, words)
-        elif param == "vocabulary" and value == VOCABULARY:
+        elif param == "vocabulary" and value == _VOCABULARY:
             params[param] = words
         elif param == "dtype" and value in _ID_TYPES:
             params[param] = np.dtype(value).type
-        elif param in _NOT_KEPT | {"vocabulary", "dtype"} and value is not None:
+        elif param in _NOT_STORED | {"vocabulary", "dtype"} and value is not None:
             raise SkreviewsFileError(
-                f"it sets {param!r} to {value!r}, which save never does. Do not use it."
+                f"it sets {param!r} to {value!r}, which save does not. Do not use the "
+                "file."
             )
         else:
             params[param] = decode(value)
-    if (params.get("n_threads") or 0) > _MAX_THREADS:
-        raise SkreviewsFileError(
-            f"it asks for n_threads={params['n_threads']}; more than {_MAX_THREADS} "
-            "are refused. Save the pipeline with n_threads=None."
-        )
     step = cls(**params)
     step._validate_params()
     return step
 
 
 def list_classes(params):
-    """Return the names of all classes in what JSON holds of a pipeline, sorted."""
+    """Return the sorted names of all classes in the JSON of a pipeline."""
     found, specs = {params["pipeline"]}, [spec for _, spec in params["steps"]]
-    for spec in specs:  # which grows meanwhile: a resampler may hold a sampler
+    specs.append(params["ngrams"])
+    for spec in specs:  # grows in the loop: parameters may be estimators
         if isinstance(spec, dict) and "class" in spec:
             found.add(spec["class"])
             specs += spec["params"].values()
@@ -144,30 +146,37 @@ def encode_labels(classes):
 
 
 def decode_labels(spec):
-    """Return an array of labels from what JSON holds of it."""
+    """Return the array that `encode_labels` has encoded."""
     if spec["dtype"] not in _LABEL_TYPES:
         raise ValueError(f"labels of dtype {spec['dtype']!r}")
     values = decode(spec["values"])
     classes = np.empty(len(values), dtype=object)
     classes[:] = values
     if len(set(values)) != len(values):
-        raise ValueError("a label stands there twice")
+        raise ValueError("a label occurs twice")
     return classes if spec["dtype"] == "object" else classes.astype(spec["dtype"])
 
 
-def encode_values(values, place):
-    """Return a dict with names as keys as JSON holds it."""
-    return {name: encode(value, place) for name, value in values.items()}
-
-
-def decode_values(values):
-    """Return what `encode_values` was given."""
-    return {name: decode(value) for name, value in values.items()}
+def decode_recipe(spec):
+    """Return a `Recipe`, its values checked."""
+    recipe = Recipe.from_dict(decode(spec))
+    for field in fields(recipe):
+        value = getattr(recipe, field.name)
+        if not isinstance(value, field.type | int):
+            raise ValueError(f"the recipe has {field.name}={value!r}")
+    recipe.to_frame()  # raises if a reason is missing
+    # `load` builds a net with these.
+    used = ("batch_size", "max_epochs", "embedding_dim", "ngram_weight")
+    used = {name: getattr(recipe, name) for name in used}
+    validate_parameter_constraints(
+        LSTMClassifier._parameter_constraints, used, "LSTMClassifier"
+    )
+    return recipe
 
 
 def encode(value, place):
-    """Return a value as JSON holds it; what JSON has no word for becomes a dict."""
-    if isinstance(value, _NUMBERS):
+    """Return a value as JSON holds it; other types become a dict with a "kind"."""
+    if isinstance(value, _SCALARS):
         value = value.item()
     if type(value) is float and not math.isfinite(value):
         return {"kind": "float", "items": [repr(value)]}
@@ -178,6 +187,8 @@ def encode(value, place):
     if type(value) is list:
         return [encode(item, place) for item in value]
     if type(value) is dict:
+        if "kind" not in value and all(type(key) is str for key in value):
+            return {key: encode(item, place) for key, item in value.items()}
         items = [[encode(k, place), encode(v, place)] for k, v in value.items()]
         return {"kind": "dict", "items": items}
     for kind, cls in _KINDS.items():
@@ -187,11 +198,13 @@ def encode(value, place):
 
 
 def decode(value):
-    """Return what `encode` was given."""
+    """Return the value that `encode` has encoded."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):
         return value
+    if "kind" not in value:
+        return {key: decode(item) for key, item in value.items()}
     kind, items = value["kind"], value["items"]
     if kind == "float":
         return float(items[0])
@@ -201,8 +214,7 @@ def decode(value):
 
 def _refuse(place, value):
     raise SkreviewsFileError(
-        f"{place} holds {value!r} ({type(value).__name__}): a file without code can "
-        "hold numbers, strings, and lists, tuples, sets and dicts of them, but no "
-        "functions nor other objects. Do without it, or keep the pipeline with "
-        "joblib.dump."
+        f"{place} is {value!r} ({type(value).__name__}). A model file holds no code: "
+        "only numbers, strings, and lists, tuples, sets and dicts of them. Set "
+        f"{place} to such a value, or use joblib.dump."
     )

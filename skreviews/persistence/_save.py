@@ -1,5 +1,6 @@
 """save: write a fitted pipeline to one file."""
 
+from operator import eq, ne
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skreviews._atomic import check_folder, write_whole
-from skreviews.neural_network._state import pack_net
-from skreviews.persistence._archive import (
-    CARD,
-    PARAMS,
-    VOCABULARY,
-    WEIGHTS,
-    SkreviewsFileError,
-    to_json,
-    write_parts,
-)
+from skreviews.neural_network._net_builder import pack_net
 from skreviews.persistence._load import read_pipeline
 from skreviews.persistence._model_card import (
     describe_training,
@@ -27,45 +19,39 @@ from skreviews.persistence._params import (
     encode,
     encode_labels,
     encode_step,
-    encode_values,
     list_classes,
     name_class,
 )
-from skreviews.persistence._weights import pack_weights
+from skreviews.persistence._skr_file import SkreviewsFileError, write_file
+from skreviews.persistence._tensors import pack_tensors
 from skreviews.pipeline import find_steps
 
 
 @validate_params(
-    {
-        "pipe": "no_validation",
-        "path": "no_validation",
-        "embeddings": [StrOptions({"float32", "float16", "int8"})],
-        "report": "no_validation",
-        "X": "no_validation",
-        "y": "no_validation",
-    },
+    {"embeddings": [StrOptions({"float32", "float16", "int8"})]},
     prefer_skip_nested_validation=True,
 )
 def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     """Write a fitted pipeline to one file that holds no code.
 
-    The file is a zip of JSON (parameters, words, labels, history, versions, checksums),
-    of the weights as safetensors [1]_ and of a card for people. It is opened again
-    before it gets its name, so that whatever is there can be loaded.
+    The file is a safetensors file [1]_: the weights are its tensors, and its metadata
+    hold parameters, recipe, words, labels, history and versions as JSON, and the model
+    card. It is read again before it gets its name, so a file that exists can be loaded.
 
     Parameters
     ----------
     pipe : Pipeline
-        Fitted; such as `make_review_pipeline` returns: a `SequenceVectorizer` and a
-        `LSTMClassifier` come last, with `TextCleaner` and resamplers before them.
+        Fitted, such as `make_review_pipeline` returns: its last two steps are a
+        `SequenceVectorizer` and an `LSTMClassifier`, after `TextCleaner` and
+        resamplers.
     path : str or path-like
-        The file, ``.skr``. It is written whole or not at all.
+        The file, ``.skr``. It is written atomically.
     embeddings : {'float32', 'float16', 'int8'}, default='float32'
-        Numbers of the word vectors and of the weights of the n-grams, which are nearly
-        all of a model. 'float32' gives the very same probabilities. 'float16' takes
-        half and 'int8' a quarter of the room, and changes probabilities a little.
+        Precision of the word vectors and of the weights of the n-grams, which are
+        nearly all of a model. 'float32' keeps the exact probabilities. 'float16' takes
+        half the space and 'int8' a quarter, and both change probabilities a little.
     report : ReviewReport or None, default=None
-        What `evaluate` has found, for the card; see `model_card`.
+        Result of `evaluate`, for the card; see `model_card`.
     X : list, tuple, ndarray, Series or pyarrow array of str of shape (n_samples,) or \
             None, default=None
         Texts on which to compare the file with `pipe`.
@@ -76,35 +62,34 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     -------
     cost : dict
         ``bytes``, the size of the file. With `X` also ``largest_change`` of a
-        probability and ``other_label``, the share of texts that get another one; with
+        probability and ``other_label``, the share of texts whose label changes; with
         `y` also ``accuracy_before`` and ``accuracy_after``.
 
     Raises
     ------
     SkreviewsFileError
-        If the pipeline holds what such a file cannot: functions, callbacks, classes or
+        If the pipeline holds what a model file cannot: functions, callbacks, classes or
         labels of your own, or weights that are not finite. The message names it.
     TypeError
-        If it is no such pipeline.
+        If the last two steps are others.
     NotFittedError
-        If it is not fitted.
+        If the pipeline is not fitted.
     ValueError
-        If the name does not end in ``.skr``, or if its folder is not there.
+        If the name does not end in ``.skr``, or if its folder does not exist.
 
     See Also
     --------
     load : Reads the file.
-    model_card : What the card says.
+    model_card : Writes the card.
 
     Notes
     -----
-    What only a training starts from is not kept, and the card says so: pretrained
-    `word_vectors`, a language model in `pretrained`, and generators as `random_state`.
-    Nor are the `memory` and the `transform_input` of the pipeline, the output that
-    `set_output` has chosen, and the numbers of the rows that a resampler has drawn.
+    What only serves `fit` is not stored, and the card says so: given `word_vectors` and
+    generators as `random_state`. Nor are the state of the optimizers, `memory` and
+    `transform_input` of the pipeline, the choice of `set_output`, and the sample
+    indices of a resampler.
 
-    The file says of how many rows, words and classes the training was, and which day it
-    was saved: a pipeline does not keep the day on which it was fitted.
+    The date in the file is that of saving: a pipeline does not keep the date of `fit`.
 
     References
     ----------
@@ -127,41 +112,48 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     """
     path = Path(path)
     if path.suffix != ".skr":
-        raise ValueError(f"{path} is no name of a model file: call it *.skr.")
+        raise ValueError(f"{path} does not end in .skr: call a model file *.skr.")
     check_folder(path)
     pipeline_class = name_class(pipe)
     *_, (_, vectorizer), (_, classifier) = find_steps(pipe)
     check_is_fitted(pipe)
-    _check_words(vectorizer, classifier)
-    net = pack_net(classifier.net_)
+    if classifier._words not in (None, vectorizer._words):
+        raise SkreviewsFileError(
+            "the classifier was not fitted on the ids of this SequenceVectorizer: fit "
+            "the pipeline as a whole."
+        )
+    net, ngrams = pack_net(classifier.net_), classifier.ngrams_
     params = {
         "pipeline": pipeline_class,
         "verbose": bool(pipe.verbose),
         "steps": [[name, encode_step(name, step)] for name, step in pipe.steps],
-        # A sampler behind the vectorizer leaves bare numbers.
+        # A resampler after the vectorizer strips the words from the ids.
         "knows_words": classifier._words is not None,
         "max_len": vectorizer.max_len_,
         "labels": encode_labels(classifier.classes_),
-        "size": encode(list(classifier._size), "the size of the training data"),
-        "module": encode_values(net["module"], "the network"),
-        "history": [encode_values(row, "the history") for row in net["history"]],
+        "recipe": encode(classifier.recipe_.to_dict(), "recipe_"),
+        "module": encode(net["module"], "the network"),
+        "history": encode(net["history"], "history_"),
+        "ngrams": None if ngrams is None else _encode_ngrams(ngrams),
         "embeddings": embeddings,
     }
-    parts = {
-        PARAMS: to_json(params, indent=1),
-        VOCABULARY: to_json(vectorizer._words),
-        WEIGHTS: pack_weights(net["weights"], embeddings),
-        CARD: model_card(pipe, report).encode("utf-8", "surrogatepass"),
-    }
-    about = {
+    contents = {
         "classes": list_classes(params),
         "versions": find_versions(),
         "training": describe_training(classifier),
+        "parameters": params,
+        "vocabulary": _encode_vocabulary(vectorizer),
+        "card": model_card(pipe, report),
     }
+    weights = {f"lstm.{name}": weight for name, weight in net["weights"].items()}
+    if ngrams is not None:
+        weights["ngrams.weights"] = ngrams.weights_
+        weights["ngrams.intercept"] = ngrams.intercept_
+    tensors = pack_tensors(weights, embeddings)
     cost = {}
 
     def write(name):
-        write_parts(name, parts, about)
+        write_file(name, contents, tensors)
         cost["bytes"] = Path(name).stat().st_size
         loaded = read_pipeline(name, classifier.device)
         if X is not None:
@@ -171,29 +163,38 @@ def save(pipe, path, *, embeddings="float32", report=None, X=None, y=None):
     return cost
 
 
-def _check_words(vectorizer, classifier):
-    if classifier._words not in (None, vectorizer._words):
-        raise SkreviewsFileError(
-            "the classifier has not learned from the ids of this SequenceVectorizer: "
-            "fit the pipeline as a whole."
-        )
+def _encode_vocabulary(vectorizer):
+    """Return the words by id, and the surface form of each unless all are equal."""
+    words = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.get)
+    forms = list(vectorizer._words)
+    return {"words": words, "surface_forms": None if forms == words else forms}
+
+
+def _encode_ngrams(ngrams):
+    C = getattr(ngrams, "C_", None)
+    return {
+        "estimator": encode_step("ngrams_", ngrams),
+        "labels": encode_labels(ngrams.classes_),
+        "n_tokens": ngrams.n_tokens_,
+        "C": encode(C, "ngrams_.C_"),
+    }
 
 
 def _compare(pipe, loaded, X, y):
-    """Return what the probabilities of some texts have lost."""
-    before, after = pipe.predict_proba(X), loaded.predict_proba(X)
-    labels = pipe.predict(X), loaded.predict(X)
-    other = np.fromiter(map(_differ, *labels), bool)
+    """Return how far the predictions for some texts differ."""
+    change = np.abs(pipe.predict_proba(X) - loaded.predict_proba(X))
+    before, after = pipe.predict(X), loaded.predict(X)
     found = {
-        "largest_change": float(np.abs(before - after).max()),
-        "other_label": float(other.mean()),
+        "largest_change": float(change.max()),
+        "other_label": _share(ne, before, after),
     }
     if y is not None:
-        for name, predicted in zip(("before", "after"), labels, strict=True):
-            right = ~np.fromiter(map(_differ, predicted, y), bool)
-            found[f"accuracy_{name}"] = float(right.mean())
+        found["accuracy_before"] = _share(eq, before, y)
+        found["accuracy_after"] = _share(eq, after, y)
     return found
 
 
-def _differ(label, other):
-    return label != other
+def _share(compare, labels, others):
+    """Return the share of pairs of labels, of any type, for which `compare` holds."""
+    pairs = zip(labels, others, strict=True)
+    return float(np.mean([compare(label, other) for label, other in pairs]))
