@@ -174,6 +174,8 @@ def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
     )
     n_batches = max(1, -(-n_samples // batch_size))
     epochs, reason = _choose_epochs(n_batches, amount)
+    if not n_samples:
+        epochs, reason = 1, "partial_fit trains one epoch"
     max_epochs = choose("max_epochs", epochs, reason)
     early = params["early_stopping"]
     choose(
@@ -229,8 +231,10 @@ def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
     choose("word_dropout", _WORD_DROPOUT, "the unknown word is trained")
     choose(
         "adversarial",
-        _interpolate((_ADVERSARIAL[kind], 0.0), amount),
-        f"regularises where there is little text: {size}",
+        _interpolate((_ADVERSARIAL[kind], 0.0), amount) if n_samples else 0.0,
+        f"regularises where there is little text: {size}"
+        if n_samples
+        else "one epoch does not overfit",
     )
     few_and_long = is_long * (1 - _locate(n_samples, _FEW_LONG_TEXTS))
     choose(
