@@ -325,7 +325,7 @@ def test_version_1_stays_readable():
 
 def _make_golden_file():
     texts = ["Love it!", "Crashes a lot", "", "to good overall useful since sare"]
-    pipe = _make(*make_reviews(60, random_state=0))
+    pipe = _make(*make_reviews(60, random_state=0), lstm={"precision": "fp32"})
     save(pipe, DATA / "version_1.skr")
     expected = {"texts": texts, "probabilities": pipe.predict_proba(texts).tolist()}
     (DATA / "version_1.json").write_text(json.dumps(expected, indent=1) + "\n")
