@@ -579,6 +579,13 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             weights = np.append(weights, np.zeros(len(absent)))
             X = np.pad(X, ((0, len(absent)), (0, 0)))
             codes = np.append(codes, absent)
+        if classes.dtype == object:
+            # Labels without an order are sorted by appearance, which must be that of
+            # classes_ here.
+            first = np.unique(codes, return_index=True)[1]
+            order = np.append(first, np.delete(np.arange(len(codes)), first))
+            X, codes = X[order], codes[order]
+            weights = None if weights is None else weights[order]
         return clone(self.ngrams).fit(TokenIds(X, words), classes[codes], weights)
 
     def _keep(self, X, classes, n_tokens, words, net, ngrams):
