@@ -1,9 +1,12 @@
 """Encode labels of any kind as integer codes."""
 
+from itertools import chain
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 # numpy keeps the type of lists of these kinds. It would turn the label 1 beside "a"
 # into "1", and tuples into columns.
@@ -103,6 +106,45 @@ def list_labels(labels):
                 "label once."
             )
     return _to_objects(labels)
+
+
+def merge_labels(*ys):
+    """Return the distinct labels of all `ys`: numbers sorted, others `y` by `y`."""
+    found = [encode_labels(y)[0].tolist() for y in ys if len(y)]
+    labels = list(dict.fromkeys(chain.from_iterable(found)))
+    return list_labels(sorted(labels) if are_numbers(labels) else labels)
+
+
+def encode_pair(y_true, y_pred, labels=None):
+    """Encode true and predicted labels.
+
+    Returns
+    -------
+    labels : ndarray of object of shape (n_labels,)
+        All labels.
+    true, predicted : ndarray of int of shape (n_samples,)
+        Indices in `labels`.
+    """
+    check_consistent_length(y_true, y_pred)
+    labels = merge_labels(y_true, y_pred) if labels is None else list_labels(labels)
+    true = encode_known_labels(y_true, labels, "y_true")
+    return labels, true, encode_known_labels(y_pred, labels, "y_pred")
+
+
+def are_numbers(labels):
+    """Return whether all labels are numbers."""
+    return all(isinstance(label, Real) for label in labels)
+
+
+def is_ordered(labels):
+    """Return whether labels are more than two numbers: stars, but not 0 and 1."""
+    return len(labels) > 2 and are_numbers(labels)
+
+
+def show_label(label):
+    """Return a label as one line without control characters."""
+    text = str(label)
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _index(classes):

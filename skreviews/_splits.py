@@ -1,6 +1,32 @@
 """Hold out distinct samples: copies of a sample never stand on both sides."""
 
 import numpy as np
+import pandas as pd
+
+
+def group_texts(texts):
+    """Return an integer for each text, equal for equal texts.
+
+    Parameters
+    ----------
+    texts : list, ndarray or Series of str of shape (n_samples,)
+
+    Returns
+    -------
+    groups : ndarray of int64 of shape (n_samples,)
+    """
+    return pd.factorize(pd.Series(texts, dtype=object))[0]
+
+
+def check_distinct(groups, classes, codes, n_needed, remedy):
+    """Raise if a class has fewer than `n_needed` distinct samples."""
+    for code, label in enumerate(classes.tolist()):
+        n_distinct = len(np.unique(groups[codes == code]))
+        if n_distinct < n_needed:
+            raise ValueError(
+                f"The label {label!r} has {n_distinct} distinct texts, but {n_needed} "
+                f"are needed: {remedy}."
+            )
 
 
 def hold_out(groups, codes, fraction, random_state):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from skreviews import SequenceVectorizer, make_reviews
+from skreviews import SequenceVectorizer, make_review_pipeline, make_reviews
 
 matplotlib.use("agg")
 
@@ -44,6 +44,31 @@ def reviews():
 def ids(reviews):
     """Token ids of the generated reviews, and their labels 1-5."""
     return SequenceVectorizer().fit_transform(reviews[0]), reviews[1]
+
+
+def _make_small_pipeline(**params):
+    small = {
+        "lstm__embedding_dim": 8,
+        "lstm__hidden_size": 6,
+        "lstm__lr": 0.05,
+        "lstm__max_epochs": 2,
+        "lstm__ngrams__n_buckets": 256,
+    }
+    if "lstm__ngrams" in params:
+        del small["lstm__ngrams__n_buckets"]
+    return make_review_pipeline(random_state=0, device="cpu", **(small | params))
+
+
+@pytest.fixture(scope="session")
+def make_small_pipeline():
+    """A function that builds a pipeline which trains in a fraction of a second."""
+    return _make_small_pipeline
+
+
+@pytest.fixture(scope="session")
+def fitted_pipe(reviews):
+    """A small pipeline fitted on the generated reviews, with held-out samples."""
+    return _make_small_pipeline(lstm__validation_fraction=0.1).fit(*reviews)
 
 
 @pytest.fixture

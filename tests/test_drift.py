@@ -1,4 +1,4 @@
-"""How new reviews differ from those of a reference."""
+"""drift_report: differences between new reviews and a reference."""
 
 import numpy as np
 import pytest
@@ -9,16 +9,15 @@ from sklearn.pipeline import make_pipeline
 
 from skreviews import drift_report, make_review_pipeline, make_reviews
 
-UNKNOWN, LENGTH = "unknown words, share", "words in a review"
+OOV, LENGTH = "OOV words, share", "words per review"
 MEAN, VARIATION = "predicted labels, mean", "predicted labels, total variation"
 
 
 @pytest.fixture(scope="module")
-def pipe():
-    """A model that tells good reviews from bad ones."""
-    return make_review_pipeline(
-        device="cpu", random_state=0, lstm__hidden_size=8, lstm__max_epochs=4
-    ).fit(*make_reviews(400, random_state=0))
+def pipe(make_small_pipeline):
+    """A pipeline that separates good from bad reviews."""
+    pipe = make_small_pipeline(lstm__max_epochs=6, lstm__ngrams__n_buckets=4096)
+    return pipe.fit(*make_reviews(400, random_state=0))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def test_measures_are_those_of_the_pipeline(pipe, others):
     for column, texts in (("reference", old), ("new", new)):
         cleaned = clean.transform(texts)
         measured = table[column]
-        assert measured[UNKNOWN] == pytest.approx(vectorize.oov_rate(cleaned))
+        assert measured[OOV] == pytest.approx(vectorize.oov_rate(cleaned))
         lengths = [len(text.split()) for text in cleaned]
         assert measured[LENGTH] == pytest.approx(np.mean(lengths))
         predicted = pipe.predict(texts)
@@ -58,7 +57,7 @@ def test_measures_are_those_of_the_pipeline(pipe, others):
     assert table.loc[VARIATION, "difference"] == pytest.approx(variation)
 
 
-def test_without_drift_the_intervals_hold_zero(pipe, others):
+def test_intervals_contain_zero_without_drift(pipe, others):
     X, _ = others
     table = report(pipe, X[::2], X[1::2]).to_frame()
     held = (table["low"] <= 0) & (table["high"] >= 0)
@@ -67,16 +66,16 @@ def test_without_drift_the_intervals_hold_zero(pipe, others):
     assert row["difference"] < 2 * row["by_chance"]
 
 
-def test_drift_is_told_with_its_size(pipe, others):
+def test_drift_is_significant_in_all_measures(pipe, others):
     X, y = others
     bad = [f"{text} zzzz qqqq" for text, stars in zip(X, y, strict=True) if stars < 3]
     table = report(pipe, X, bad).to_frame()
-    assert table.loc[UNKNOWN, "low"] > 0 and table.loc[LENGTH, "low"] > 0
+    assert table.loc[OOV, "low"] > 0 and table.loc[LENGTH, "low"] > 0
     assert table.loc[MEAN, "high"] < 0
     assert table.loc[VARIATION, "low"] > table.loc[VARIATION, "by_chance"]
 
 
-def test_intervals_are_as_wide_as_the_standard_error_says(pipe, others):
+def test_the_width_of_an_interval_follows_from_the_standard_error(pipe, others):
     X, _ = others
     table = report(pipe, X[:200], X[200:], n_bootstrap=2000).to_frame()
     clean = pipe["clean"]
@@ -86,7 +85,7 @@ def test_intervals_are_as_wide_as_the_standard_error_says(pipe, others):
     assert width == pytest.approx(2 * 1.96 * error, rel=0.1)
 
 
-def test_new_words_are_named_the_surest_first(pipe, others):
+def test_more_frequent_words_are_sorted_by_their_lower_bound(pipe, others):
     X, _ = others
     new = [f"{text} chatbot" for text in X[:200]]
     new[:40] = [f"{text} refund refund" for text in new[:40]]
@@ -101,13 +100,13 @@ def test_new_words_are_named_the_surest_first(pipe, others):
     assert words["is_known"].tolist() == [word in known for word in words["word"]]
 
 
-def test_a_word_that_one_review_repeats_is_no_drift(pipe, others):
+def test_a_word_repeated_in_one_review_is_not_listed(pipe, others):
     X, _ = others
     new = [*X[:199], "zzzz " * 500]
     assert "zzzz" not in report(pipe, X[200:], new).words["word"].tolist()
 
 
-def test_log_odds_are_those_of_the_shares_with_a_prior(pipe):
+def test_log_odds_have_a_prior(pipe):
     old = ["bad app"] * 90 + ["good app"] * 10
     new = ["good app"] * 50 + ["bad app"] * 50
     row = report(pipe, old, new).words.set_index("word").loc["good"]
@@ -118,7 +117,7 @@ def test_log_odds_are_those_of_the_shares_with_a_prior(pipe):
     assert row["low"] == pytest.approx(row["log_odds"] - 1.96 * np.sqrt(error))
 
 
-def test_it_is_repeatable_and_leaves_the_random_state(pipe, others):
+def test_results_are_reproducible_and_keep_the_random_state(pipe, others):
     X, _ = others
     before = np.random.get_state()[1].copy()
     once, again = (report(pipe, X[:100], X[100:]).to_frame() for _ in range(2))
@@ -126,14 +125,12 @@ def test_it_is_repeatable_and_leaves_the_random_state(pipe, others):
     assert np.array_equal(np.random.get_state()[1], before)
 
 
-def test_labels_without_numbers_have_shares_only(reviews):
+def test_string_labels_have_no_mean(reviews, make_small_pipeline):
     X, y = reviews
-    pipe = make_review_pipeline(
-        device="cpu", random_state=0, lstm__hidden_size=4, lstm__max_epochs=1
-    ).fit(X, np.where(y > 3, "good", "bad"))
+    pipe = make_small_pipeline().fit(X, np.where(y > 3, "good", "bad"))
     names = report(pipe, X, X[:50]).to_frame().index.tolist()
     assert names == [
-        UNKNOWN,
+        OOV,
         LENGTH,
         "predicted bad, share",
         "predicted good, share",
@@ -141,15 +138,15 @@ def test_labels_without_numbers_have_shares_only(reviews):
     ]
 
 
-def test_str_shows_both_tables_and_no_control_character(pipe, others):
+def test_str_has_both_tables_and_no_control_characters(pipe, others):
     X, _ = others
     shown = str(report(pipe, X, [f"{text} zz\x1b[2Jzz" for text in X], n_words=1))
-    assert shown.startswith("400 new reviews against 400")
-    assert UNKNOWN in shown and "zz" in shown and "\x1b" not in shown
+    assert shown.startswith("400 new reviews, 400 in the reference")
+    assert OOV in shown and "zz" in shown and "\x1b" not in shown
 
 
 @pytest.mark.parametrize("text", ["", "!!!", "love", "zzzz"])
-def test_one_review_with_little_to_read_is_compared_too(pipe, others, text):
+def test_a_review_with_few_or_no_tokens_is_compared(pipe, others, text):
     result = report(pipe, others[0], [text])
     assert np.isfinite(result.measures["difference"]).all()
     assert isinstance(str(result), str)
@@ -165,12 +162,12 @@ def test_one_review_with_little_to_read_is_compared_too(pipe, others, text):
         ({"n_words": -1}, "n_words"),
     ],
 )
-def test_bad_input_is_refused(pipe, params, message):
+def test_invalid_input_is_refused(pipe, params, message):
     with pytest.raises(ValueError, match=message):
         report(pipe, **({"X": ["a"], "X_new": ["b"]} | params))
 
 
-def test_pipelines_that_cannot_tell_are_refused(pipe):
+def test_unfitted_pipelines_and_those_without_an_lstm_are_refused(pipe):
     with pytest.raises(NotFittedError):
         drift_report(make_review_pipeline(), ["a"], ["b"])
     with pytest.raises(TypeError, match="LSTMClassifier"):

@@ -1,4 +1,4 @@
-"""Explanations: what they sum to, whose words they name, and how they look."""
+"""explain: attributions, their alignment with words, and their display."""
 
 import io
 import itertools
@@ -7,6 +7,7 @@ import warnings
 from html.parser import HTMLParser
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
@@ -18,13 +19,13 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skreviews import (
     LSTMClassifier,
+    NgramClassifier,
     SequenceVectorizer,
     TextCleaner,
     explain,
     make_review_pipeline,
 )
 from skreviews.inspection import _attribution
-from skreviews.neural_network import LSTMModule
 
 SMALL = {"embedding_dim": 8, "hidden_size": 6, "max_epochs": 2, "random_state": 0}
 TEXTS = [
@@ -34,46 +35,50 @@ TEXTS = [
 ]
 
 
-def make_pipe(**params):
-    small = {f"lstm__{name}": value for name, value in SMALL.items()}
-    small |= {"lstm__device": "cpu", "lstm__lr": 0.05}
-    return make_review_pipeline(**(small | params))
+@pytest.fixture(scope="module")
+def pipe(fitted_pipe):
+    return fitted_pipe
 
 
 @pytest.fixture(scope="module")
-def pipe(reviews):
-    return make_pipe().fit(*reviews)
+def fit_pipe(make_small_pipeline, reviews):
+    """A function that fits a small pipeline on 60 reviews."""
+
+    def fit(**params):
+        return make_small_pipeline(**params).fit(reviews[0][:60], reviews[1][:60])
+
+    return fit
 
 
 def score_by_hand(pipe, texts, code):
-    """The target's log-probability less the mean of the others', in float64."""
+    """The target's log-probability minus the mean of the others, in float64."""
     logs = np.log(pipe.predict_proba(texts).astype(np.float64))
     return logs[:, code] - np.delete(logs, code, axis=1).mean(1)
 
 
-# ---- What they sum to
+# ---- Sums of the attributions
 
 ARCHITECTURES = [
-    {"cell": cell, "pooling": pooling}
+    {"lstm__cell": cell, "lstm__pooling": pooling}
     for cell, pooling in itertools.product(
         ["lstm", "gru"], ["last", "mean", "max", "mean_max", "attention"]
     )
 ]
 ARCHITECTURES += [
-    {"num_layers": 2},
-    {"bidirectional": False},
-    {"ngram_range": None},
-    {"ngram_range": (1, 3), "ngram_buckets": 4},  # where most n-grams meet others
-    {"ngram_range": (2, 2)},
-    {"segment_len": 3},
-    {"num_layers": 2, "segment_len": 2, "pooling": "last"},
+    {"lstm__num_layers": 2},
+    {"lstm__bidirectional": False},
+    {"lstm__max_len": 4},
+    {"lstm__ngrams": None},
+    {"lstm__ngram_weight": 0.9},
+    # Four buckets, so that most n-grams collide.
+    {"lstm__ngrams__ngram_range": (1, 3), "lstm__ngrams__n_buckets": 4},
+    {"lstm__ngrams__ngram_range": (2, 2)},
 ]
 
 
 @pytest.mark.parametrize("params", ARCHITECTURES, ids=str)
-def test_words_and_baseline_sum_to_the_score_of_any_network(params, reviews):
-    pipe = make_pipe(**{f"lstm__{name}": value for name, value in params.items()})
-    pipe.fit(*reviews)
+def test_attributions_and_baseline_sum_to_the_score(params, fit_pipe):
+    pipe = fit_pipe(**params)
     explanation = explain(pipe, TEXTS, target=5)
     summary = explanation.summary
     words = explanation.to_frame().groupby("text")["attribution"].sum()
@@ -84,61 +89,41 @@ def test_words_and_baseline_sum_to_the_score_of_any_network(params, reviews):
     np.testing.assert_allclose(error, summary["error"].abs(), atol=1e-5)
 
 
-def test_the_share_of_the_ngrams_is_exact(pipe, reviews):
-    module = pipe["lstm"].net_.module_
-    ids = torch.from_numpy(np.array(pipe[:-1].transform(TEXTS[:1]))).long()
-    ids = ids[ids != 0]
-    logits = module.wide(ids[None])[0]
-    shares = module.wide.share(ids).sum(0) + module.wide.bias
-    torch.testing.assert_close(shares, logits)
-
-
-def test_a_repeated_ngram_counts_once_and_is_shared_among_its_places():
-    module = LSTMModule(9, 2, ngram_range=(1, 2), ngram_buckets=997)
-    with torch.no_grad():
-        module.wide.weight[7, 0] = 6.0
-    shares = module.wide.share(torch.tensor([7, 3, 7, 4]))
-    assert shares[:, 0].tolist() == [6.0, 0, 6.0, 0]  # half of 6, over sqrt(4) / 4
-
-
-def test_of_a_linear_network_they_are_what_a_word_takes_with_it(reviews):
-    # Without the LSTM's part, the n-grams' is what removing a word changes.
-    params = {"lstm__ngram_range": (1, 1), "lstm__hidden_size": 1}
-    pipe = make_pipe(**params).fit(*reviews)
+def test_ngram_attributions_are_the_weights_of_the_words(fit_pipe):
+    # With unigrams, the part of a word is its own weight.
+    pipe = fit_pipe(lstm__ngrams=NgramClassifier(ngram_range=(1, 1)))
     with torch.no_grad():
         pipe["lstm"].net_.module_.head.weight.zero_()
     frame = explain(pipe, ["love this app"], target=5).to_frame()
     assert (frame["lstm"] == 0).all()
-    weights = pipe["lstm"].net_.module_.wide.weight.detach().double().numpy()
-    vocabulary = pipe["vectorize"].vocabulary_
-    rows = weights[[vocabulary.get(word, 1) for word in frame["word"]]]
+    classifier = pipe["lstm"]
+    weights = classifier.ngrams_.weights_.astype(np.float64)
+    (row,) = np.asarray(pipe[:-1].transform(["love this app"]))
+    rows = weights[row[row != 0]]
     contrast = rows[:, 4] - np.delete(rows, 4, axis=1).mean(1)
-    expected = contrast / (np.sqrt(3) / 4) / 2
+    # A text of 3 words is divided by a quarter of the square root of 3.
+    expected = classifier.recipe_.ngram_weight * contrast / (np.sqrt(3) / 4)
     np.testing.assert_allclose(frame["ngrams"], expected, rtol=1e-5)
 
 
-def test_words_that_the_lstm_does_not_read_have_the_ngrams_part_alone(reviews):
-    pipe = make_pipe(lstm__max_tokens=4).fit(*reviews)
-    explanation = explain(pipe, ["love this app it is a good app"], target=5)
-    frame = explanation.to_frame()
-    is_read = np.array([True, False, False, False, False, True, True, True])
-    assert (frame["lstm"][~is_read] == 0).all()
-    assert (frame["lstm"][is_read] != 0).all()
-    (row,) = explanation.summary.to_dict("records")
-    found = row["baseline"] + frame["attribution"].sum()
-    assert abs(found - row["score"]) <= 0.02 * abs(row["score"]) + 0.002
+def test_tokens_beyond_max_len_have_the_ngram_part_only(fit_pipe):
+    pipe = fit_pipe(lstm__max_len=4)
+    frame = explain(pipe, ["love this app it is a good app"], target=5).to_frame()
+    is_used = np.array([True, False, False, False, False, True, True, True])
+    assert (frame["lstm"][~is_used] == 0).all()
+    assert (frame["lstm"][is_used] != 0).all()
 
 
-def test_steps_are_halved_until_the_sum_holds(pipe, monkeypatch):
+def test_steps_are_halved_until_the_sum_is_complete(pipe, monkeypatch):
     monkeypatch.setattr(_attribution, "_FIRST_STEPS", 1)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # of a sum that misses its score
+        warnings.simplefilter("error")  # no incomplete sum
         coarse = explain(pipe, TEXTS).summary
     assert coarse["n_steps"].max() > 1
     assert (coarse["error"].abs() <= 0.01 * coarse["score"].abs() + 0.02).all()
 
 
-def test_a_sum_that_does_not_hold_is_warned_of_with_its_error(pipe, monkeypatch):
+def test_an_incomplete_sum_is_a_warning_with_its_error(pipe, monkeypatch):
     monkeypatch.setattr(_attribution, "_FIRST_STEPS", 1)
     monkeypatch.setattr(_attribution, "_MOST_STEPS", 1)
     monkeypatch.setattr(_attribution, "_TOLERANCE", 0)
@@ -147,42 +132,51 @@ def test_a_sum_that_does_not_hold_is_warned_of_with_its_error(pipe, monkeypatch)
         explain(pipe, TEXTS[:1])
 
 
-def test_the_parts_of_a_long_review_are_the_whole(pipe, monkeypatch):
+def test_a_long_review_is_differentiated_in_parts(pipe, monkeypatch):
     whole = explain(pipe, TEXTS[:1]).to_frame()
-    monkeypatch.setattr(_attribution, "_PLACES", 20)
+    monkeypatch.setattr(_attribution, "_MAX_TOKENS", 20)
     parts = explain(pipe, TEXTS[:1]).to_frame()
     np.testing.assert_allclose(
         whole["attribution"], parts["attribution"], atol=1e-5, equal_nan=True
     )
 
 
-def test_two_classes_speak_against_each_other(reviews):
+@pytest.mark.parametrize("ngrams", [NgramClassifier(), None], ids=["both", "LSTM"])
+def test_two_classes_have_opposite_attributions(ngrams, make_small_pipeline, reviews):
     X, y = reviews
-    pipe = make_pipe().fit(X, np.where(y > 3, "good", "bad"))
-    good = explain(pipe, TEXTS, target="good").to_frame()["attribution"]
-    bad = explain(pipe, TEXTS, target="bad").to_frame()["attribution"]
-    np.testing.assert_allclose(good, -bad, atol=1e-5)
+    pipe = make_small_pipeline(lstm__ngrams=ngrams).fit(X, np.where(y > 3, "yes", "no"))
+    yes, no = (explain(pipe, TEXTS, target=target) for target in ("yes", "no"))
+    np.testing.assert_allclose(
+        yes.summary["score"], score_by_hand(pipe, TEXTS, 1), 1e-3
+    )
+    np.testing.assert_allclose(
+        yes.to_frame()["attribution"], -no.to_frame()["attribution"], atol=1e-5
+    )
 
 
-def test_the_target_is_what_predict_returns(reviews):
-    pipe = make_pipe(lstm__decision="median", lstm__max_epochs=1).fit(*reviews)
-    X = reviews[0][:60]
-    summary = explain(pipe, X).summary
-    assert np.array_equal(summary["target"], pipe.predict(X))
+def test_the_default_target_is_the_predicted_label(pipe, reviews):
+    X = reviews[0][:30]
+    pipe.set_params(lstm__decision="median")
+    try:
+        summary = explain(pipe, X).summary
+        predicted = pipe.predict(X)
+    finally:
+        pipe.set_params(lstm__decision="mode")
+    assert np.array_equal(summary["target"], predicted)
     proba = pipe.predict_proba(X)
     expected = proba[np.arange(len(X)), summary["target"] - 1]
     np.testing.assert_allclose(summary["probability"], expected, atol=1e-6)
 
 
-# ---- Nothing else changes
+# ---- No side effects
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_nothing_is_left_behind(pipe, training):
+def test_weights_modes_and_random_states_do_not_change(pipe, training):
     module = pipe["lstm"].net_.module_
     module.train(training)
     before = {name: weight.clone() for name, weight in module.state_dict().items()}
-    module.zero_grad()  # of the training
+    module.zero_grad()
     random_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     settings = torch.get_num_threads(), torch.backends.cudnn.enabled
     with torch.inference_mode():
@@ -195,10 +189,10 @@ def test_nothing_is_left_behind(pipe, training):
     assert settings == (torch.get_num_threads(), torch.backends.cudnn.enabled)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_a_gpu_explains_as_the_cpu_does(cell, reviews):
-    pipe = make_pipe(lstm__cell=cell).fit(*reviews)
+def test_cpu_and_gpu_agree(cell, fit_pipe):
+    pipe = fit_pipe(lstm__cell=cell)
     on_cpu = explain(pipe, TEXTS, target=5).to_frame()
     on_gpu = explain(pipe.set_params(lstm__device="cuda"), TEXTS, target=5).to_frame()
     np.testing.assert_allclose(
@@ -206,7 +200,7 @@ def test_a_gpu_explains_as_the_cpu_does(cell, reviews):
     )
 
 
-# ---- Whose words they name
+# ---- Words of the raw text
 
 RAW = (
     "  Soooo GOOD &amp; fast!<br />Don't <a href='x y'>miss</a> it:\n"
@@ -227,10 +221,12 @@ CLEANERS = {
 
 
 @pytest.mark.parametrize("options", CLEANERS.values(), ids=CLEANERS)
-def test_the_words_are_those_of_the_raw_review_and_own_its_tokens(options, reviews):
-    pipe = make_pipe(**{f"clean__{name}": value for name, value in options.items()})
-    X, y = reviews
-    pipe.fit([*X, RAW], [*y, 5])
+def test_words_are_pieces_of_the_raw_text_with_their_own_tokens(
+    options, make_small_pipeline, reviews
+):
+    params = {f"clean__{name}": value for name, value in options.items()}
+    pipe = make_small_pipeline(**params)
+    pipe.fit([*reviews[0][:30], RAW], [*reviews[1][:30], 5])
     frame = explain(pipe, [RAW]).to_frame()
     for word, start, stop in frame[["word", "start", "stop"]].itertuples(index=False):
         assert RAW[start:stop] == word and word.strip() == word
@@ -239,15 +235,20 @@ def test_the_words_are_those_of_the_raw_review_and_own_its_tokens(options, revie
     for start, stop in zip(frame["start"], frame["stop"], strict=True):
         between[start:stop] = False
     assert "".join(np.array(list(RAW))[between]).strip() == ""
-    # Read alone, each word gives the tokens that it has, and all of them the text's.
+    # The words, cleaned separately, have the tokens of the text.
     alone = [pipe["clean"].transform([word])[0].split() for word in frame["word"]]
-    vocabulary = pipe["vectorize"].vocabulary_
-    names = [[t if t in vocabulary else "<unk>" for t in tokens] for tokens in alone]
-    assert [" ".join(tokens) for tokens in names] == frame["tokens"].tolist()
     assert sum(alone, []) == pipe["clean"].transform([RAW])[0].split()
+    codes, offsets, stems = pipe["vectorize"]._split(
+        pa.array(list(map(" ".join, alone)), pa.large_string())
+    )
+    names = np.array(stems.to_pylist(), dtype=object)[codes]
+    vocabulary = pipe["vectorize"].vocabulary_
+    names = [name if name in vocabulary else "<unk>" for name in names]
+    of_words = [" ".join(names[i:j]) for i, j in itertools.pairwise(offsets.tolist())]
+    assert of_words == frame["tokens"].tolist()
 
 
-def test_what_the_cleaner_takes_out_is_one_word_without_attribution(pipe):
+def test_markup_that_the_cleaner_removes_is_one_word_without_attribution(pipe):
     text = "Good <a href='good app'>love</a> <!-- love it --> app"
     frame = explain(pipe, [text]).to_frame().set_index("word")
     assert frame["tokens"].to_dict() == {
@@ -261,7 +262,7 @@ def test_what_the_cleaner_takes_out_is_one_word_without_attribution(pipe):
     assert frame["attribution"].isna().equals(frame["tokens"] == "")
 
 
-def test_a_cleaner_that_joins_words_makes_one_word_of_them(reviews):
+def test_words_that_the_cleaner_joins_are_one_word():
     def join(texts):
         return [text.replace("customer service", "customer_service") for text in texts]
 
@@ -278,7 +279,7 @@ def test_a_cleaner_that_joins_words_makes_one_word_of_them(reviews):
     assert frame["tokens"].tolist() == ["<unk>", "poor", "customer_service", "<unk>"]
 
 
-def test_a_cleaner_that_reorders_words_leaves_one_word():
+def test_a_text_whose_words_the_cleaner_reorders_is_one_word():
     def reverse(texts):
         return [" ".join(reversed(text.split())) for text in texts]
 
@@ -297,15 +298,15 @@ def test_a_cleaner_that_reorders_words_leaves_one_word():
     ("truncation", "kept"),
     [("head", [0, 1, 2, 3]), ("tail", [6, 7, 8, 9]), ("head_tail", [0, 7, 8, 9])],
 )
-def test_words_that_are_cut_off_have_no_attribution(truncation, kept, reviews):
+def test_truncated_words_have_no_attribution(truncation, kept, fit_pipe):
     params = {"vectorize__max_len": 4, "vectorize__truncation": truncation}
-    pipe = make_pipe(**params).fit(*reviews)
+    pipe = fit_pipe(**params)
     text = "one two three four five six seven eight nine ten"
     frame = explain(pipe, [text]).to_frame()
     assert np.flatnonzero(frame["attribution"].notna()).tolist() == kept
 
 
-def test_other_step_names_tokenizers_and_no_cleaner_will_do(reviews):
+def test_step_names_tokenizer_and_cleaner_are_free():
     vectorizer = SequenceVectorizer(tokenizer=lambda text: text.split(","))
     pipe = Pipeline([("words", vectorizer), ("net", LSTMClassifier(**SMALL))])
     pipe.fit(["love it,great", "crashes,always"] * 9, [5, 1] * 9)
@@ -314,18 +315,19 @@ def test_other_step_names_tokenizers_and_no_cleaner_will_do(reviews):
     assert frame["tokens"].tolist() == ["love it <unk>"]
 
 
-def test_containers_and_pandas_output_give_the_same(pipe, as_container):
+def test_the_container_does_not_matter(pipe, as_container):
     expected = explain(pipe, TEXTS * 2).to_frame()
     assert explain(pipe, as_container(TEXTS * 2)).to_frame().equals(expected)
 
 
-def test_a_search_explains_its_best_pipeline(pipe, reviews):
-    search = GridSearchCV(pipe, {"lstm__lr": [0.05]}, cv=2).fit(*reviews)
+def test_a_search_is_explained_by_its_best_pipeline(pipe, reviews):
+    X, y = (part[:100] for part in reviews)
+    search = GridSearchCV(pipe, {"lstm__lr": [0.05]}, cv=2).fit(X, y)
     found = explain(search, TEXTS).to_frame()
     assert found.equals(explain(search.best_estimator_, TEXTS).to_frame())
 
 
-def test_the_word_table_has_means_and_counts_by_target(pipe):
+def test_the_word_table_has_counts_and_means_by_target(pipe):
     explanation = explain(pipe, ["love it", "Love THIS", "love zzz"], target=5)
     table = explanation.word_table()
     assert table["target"].unique().tolist() == [5]
@@ -338,18 +340,18 @@ def test_the_word_table_has_means_and_counts_by_target(pipe):
     assert "<unk>" in table["word"].tolist()
 
 
-def test_the_word_table_goes_from_label_to_label(pipe, reviews):
+def test_the_word_table_is_sorted_by_label_and_mean(pipe, reviews):
     table = explain(pipe, reviews[0][:40]).word_table()
     assert table["target"].is_monotonic_increasing
     for _, part in table.groupby("target"):
         assert part["mean"].is_monotonic_decreasing
 
 
-# ---- How they look
+# ---- Display
 
 
 class Page(HTMLParser):
-    """Text and tags of a page."""
+    """Text, tags and attributes of a page."""
 
     def __init__(self, page):
         super().__init__()
@@ -367,7 +369,7 @@ class Page(HTMLParser):
 HOSTILE = "<script>alert(1)</script> \"love' <img src=x onerror=alert(2)> &lt; \x1b[2J"
 
 
-def test_html_shows_what_a_text_holds_and_runs_nothing(pipe, tmp_path):
+def test_html_escapes_the_text_and_has_no_scripts(pipe, tmp_path):
     explanation = explain(pipe, [HOSTILE, "love it"])
     page = Page(explanation._repr_html_())
     assert page.tags == {"div", "p", "small", "b", "span"}
@@ -380,7 +382,7 @@ def test_html_shows_what_a_text_holds_and_runs_nothing(pipe, tmp_path):
     assert explanation._repr_html_() in whole
 
 
-def test_what_speaks_against_the_target_is_underlined(pipe):
+def test_words_against_the_target_are_underlined(pipe):
     explanation = explain(pipe, ["love it but it crashes"], target=5)
     frame = explanation.to_frame()
     page = explanation._repr_html_()
@@ -399,7 +401,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_colours_are_for_terminals_that_want_them(pipe, monkeypatch):
+def test_colours_need_a_terminal_and_no_NO_COLOR(pipe, monkeypatch):
     explanation = explain(pipe, [HOSTILE])
     monkeypatch.delenv("NO_COLOR", raising=False)
     plain = str(explanation)
@@ -418,7 +420,7 @@ def test_str_names_target_probability_and_strongest_words(pipe):
     assert "against:" in shown and "love -" in shown
 
 
-def test_not_more_than_twenty_are_shown(pipe, tmp_path):
+def test_at_most_twenty_texts_are_shown(pipe, tmp_path):
     explanation = explain(pipe, ["love it"] * 25)
     assert str(explanation).count("probability") == 20
     assert explanation._repr_html_().count("probability") == 20
@@ -426,25 +428,25 @@ def test_not_more_than_twenty_are_shown(pipe, tmp_path):
     assert (tmp_path / "all.html").read_text().count("probability") == 25
 
 
-# ---- Bad input
+# ---- Invalid input
 
 
-def test_an_unfitted_pipeline_says_so():
+def test_an_unfitted_pipeline_is_refused():
     with pytest.raises(NotFittedError):
-        explain(make_pipe(), TEXTS)
+        explain(make_review_pipeline(), TEXTS)
 
 
 @pytest.mark.parametrize(
     "estimator",
     [make_pipeline(TfidfVectorizer(), LogisticRegression()), LSTMClassifier(), None],
 )
-def test_without_an_lstm_at_the_end_it_says_what_it_takes(estimator):
-    with pytest.raises(TypeError, match="SequenceVectorizer and a LSTMClassifier"):
+def test_an_estimator_without_an_lstm_is_refused(estimator):
+    with pytest.raises(TypeError, match="SequenceVectorizer and an LSTMClassifier"):
         explain(estimator, TEXTS)
 
 
 @pytest.mark.parametrize("target", [6, "5", [5], np.nan])
-def test_an_unknown_target_is_named(pipe, target):
+def test_an_unknown_target_is_refused(pipe, target):
     with pytest.raises(ValueError, match=r"target=.* classes \[1, 2, 3, 4, 5\]"):
         explain(pipe, TEXTS, target=target)
 
@@ -458,13 +460,13 @@ def test_an_unknown_target_is_named(pipe, target):
         (["love it", 5], r"X\[1\] is 5"),
     ],
 )
-def test_what_is_no_list_of_texts_is_refused(pipe, texts, message):
+def test_invalid_texts_are_refused(pipe, texts, message):
     with pytest.raises(ValueError, match=message):
         explain(pipe, texts)
 
 
-def test_a_missing_text_that_the_cleaner_takes_has_no_words(reviews):
-    pipe = make_pipe(clean__missing="empty").fit(*reviews)
+def test_a_missing_text_that_the_cleaner_accepts_has_no_words(fit_pipe):
+    pipe = fit_pipe(clean__missing="empty")
     explanation = explain(pipe, [None, "love it"])
     assert explanation.texts == ["", "love it"]
     assert set(explanation.to_frame()["text"]) == {1}
@@ -473,7 +475,7 @@ def test_a_missing_text_that_the_cleaner_takes_has_no_words(reviews):
 @pytest.mark.parametrize(
     "text", ["", "   ", "!!!", "www.x.y", "zzzz", "zzzz qqqq", "Love"]
 )
-def test_texts_with_little_to_read_are_explained_too(pipe, text):
+def test_texts_with_few_or_no_tokens_are_explained(pipe, text):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         explanation = explain(pipe, [text])
@@ -487,8 +489,7 @@ def test_texts_with_little_to_read_are_explained_too(pipe, text):
     assert frame["attribution"].notna().equals(frame["tokens"] != "")
 
 
-def test_the_cleaner_alone_is_not_asked_for_its_options():
-    # The alignment knows nothing of TextCleaner, so a subclass or another will do.
+def test_any_cleaner_is_aligned():
     class Shouting(TextCleaner):
         def transform(self, X):
             return np.array([text.upper() for text in super().transform(X)], object)

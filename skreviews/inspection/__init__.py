@@ -1,9 +1,10 @@
-"""What fitted models do with texts: reports, explanations, pictures."""
+"""Inspection of fitted models: reports, explanations, displays."""
 
 from skreviews.inspection._calibration_display import CalibrationDisplay
 from skreviews.inspection._drift_report import DriftReport, drift_report
 from skreviews.inspection._evaluate import evaluate
-from skreviews.inspection._explain import Explanation, explain
+from skreviews.inspection._explain import explain
+from skreviews.inspection._explanation import Explanation
 from skreviews.inspection._label_report import label_report
 from skreviews.inspection._rating_confusion_display import RatingConfusionDisplay
 from skreviews.inspection._rating_distribution_display import RatingDistributionDisplay

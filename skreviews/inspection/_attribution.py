@@ -1,4 +1,4 @@
-"""What each token of a review adds to the logits of a class, torch only.
+"""Attributions of the tokens of one text to the score of a class.
 
 References
 ----------
@@ -11,77 +11,80 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-# The steps of the integral are halved until each gains what it must, in sum within this
-# share of the difference that they explain, or this much where it is close to 0.
+from skreviews.preprocessing._token_rows import find_kept
+
+# Steps of the integral are halved until their errors sum to at most this share of the
+# score difference, or to this absolute value.
 _TOLERANCE, _SMALLEST_ERROR = 0.01, 1e-3
 _FIRST_STEPS, _MOST_STEPS = 16, 1024
-# Tokens that are differentiated at once, so that long reviews do not exhaust memory.
-_PLACES = 2**14
+_MAX_TOKENS = 2**14  # tokens that are differentiated at once, which bounds the memory
 
 
 class Attribution(NamedTuple):
-    """The parts of one review's score: `baseline` and all attributions sum to it."""
+    """The parts of a score: it is the sum of `baseline` and all attributions."""
 
     lstm: np.ndarray  # of shape (n_tokens,)
     ngrams: np.ndarray  # of shape (n_tokens,)
     score: float
     baseline: float
-    error: float  # what the sum misses of the score
+    error: float  # of the sum
     n_steps: int
     is_complete: bool
 
 
-def attribute(module, ids, code):
-    """Explain a score: a class's logit, less the mean of the others.
+def attribute(classifier, ids, code):
+    """Attribute a score, the logit of a class minus the mean of the others.
 
-    That is the logarithm of its probability, less the mean logarithm of the others'. A
-    logit alone says nothing: the same number added to all of them changes no
-    probability.
-
-    The logits are a mean of two branches. The wide one is a sum of weights, which
-    belong to the tokens. In the deep one the word vectors grow from zero to what they
-    are, and the slope of the score along each is summed up on the way (integrated
-    gradients).
+    The logits are the average of the two models' logits. Those of the n-gram model are
+    sums of weights, which belong to tokens. Those of the LSTM are attributed by
+    integrated gradients along the line from zero embeddings to the actual ones.
 
     Parameters
     ----------
-    module : LSTMModule
-        It is left as it was.
-    ids : Tensor of int of shape (n_tokens,)
-        One review without padding, on the module's device.
+    classifier : LSTMClassifier
+        Fitted. It is not changed.
+    ids : ndarray of int of shape (n_tokens,)
+        Token ids without padding.
     code : int
-        Place of the class.
+        Index of the class.
 
     Returns
     -------
     attribution : Attribution
     """
-    # What the layers do not read of a long review adds nothing.
-    places = module.shorten(torch.arange(1, len(ids) + 1, device=ids.device)[None])[0]
-    places -= 1
+    module = classifier.net_.module_
+    # Tokens beyond `max_len` have no attribution.
+    offsets = np.array([0, len(ids)])
+    is_used = find_kept(offsets, classifier.max_len or len(ids))
     lstm = np.zeros(len(ids))
-    with _ready_to_differentiate(module):
-        # A copy, as they may come from inference mode, whose tensors autograd refuses.
-        parts, score, baseline, n_steps = _integrate(module, ids[places].clone(), code)
-    lstm[places.cpu().numpy()] = parts
+    with _differentiable(module):
+        row = torch.tensor(ids[is_used], device=module.head.weight.device).long()
+        parts, score, baseline, n_steps = _integrate(module, row, code)
+    lstm[is_used] = parts
     error = baseline + lstm.sum() - score
     is_complete = bool(abs(error) <= _allow(score - baseline))
-    ngrams = np.zeros_like(lstm)
-    if module.wide is not None:
-        share = module.ngram_weight
-        ngrams = _contrast(module.wide.share(ids), code).double().cpu().numpy() * share
-        bias = _contrast(module.wide.bias.detach(), code).item() * share
-        lstm, error = (1 - share) * lstm, (1 - share) * error
-        score = (1 - share) * score + ngrams.sum() + bias
-        baseline = (1 - share) * baseline + bias
-    return Attribution(lstm, ngrams, score, baseline, error, n_steps, is_complete)
+    if classifier.ngrams_ is None:
+        ngrams = np.zeros(len(ids))
+        return Attribution(lstm, ngrams, score, baseline, error, n_steps, is_complete)
+    weight = classifier.recipe_.ngram_weight
+    ngrams = weight * _score_outputs(classifier.ngrams_.contributions(ids), code)
+    intercept = weight * _score_outputs(classifier.ngrams_.intercept_, code)
+    return Attribution(
+        (1 - weight) * lstm,
+        ngrams,
+        (1 - weight) * score + ngrams.sum() + intercept,
+        (1 - weight) * baseline + intercept,
+        (1 - weight) * error,
+        n_steps,
+        is_complete,
+    )
 
 
 @contextmanager
-def _ready_to_differentiate(module):
-    """Switch to prediction, with gradients, and back again.
+def _differentiable(module):
+    """Set the module to prediction with gradients, and restore its mode.
 
-    cuDNN differentiates recurrent layers in training only, so it is left out.
+    cuDNN has gradients of recurrent layers in training mode only.
     """
     was_training = module.training
     module.eval()
@@ -97,23 +100,23 @@ def _ready_to_differentiate(module):
 
 
 def _integrate(module, ids, code):
-    """Return the deep branch's attributions, its score with and without words.
+    """Return the attributions, the score, the score of zero embeddings and the steps.
 
-    The way from zero vectors to the whole ones is cut into steps, and each has the
-    slopes of its middle. What a step gains is known, so those that miss it are halved.
+    The midpoint rule. The exact gain of each step is known, so that steps with too
+    large an error are halved.
     """
     vectors = module.embedding(ids).detach()  # (n_tokens, embedding_dim)
 
     def measure(steps):
-        middles = steps["stop"] + steps["start"]
-        steps["at_middle"], slopes = _follow(module, ids, code, vectors, middles / 2)
+        middles = (steps["start"] + steps["stop"]) / 2
+        steps["at_middle"], slopes = _differentiate(module, ids, code, vectors, middles)
         steps["parts"] = slopes * (steps["stop"] - steps["start"])[:, None]
         return steps
 
     edges = np.linspace(0, 1, _FIRST_STEPS + 1)
     with torch.no_grad():
-        moves = _shrink(vectors, torch.from_numpy(edges).to(vectors))
-        scores = _score(module, ids, code, moves).double().cpu().numpy()
+        perturbations = _shrink(vectors, torch.from_numpy(edges).to(vectors))
+        scores = _score(module, ids, code, perturbations).double().cpu().numpy()
     steps = measure(
         {
             "start": edges[:-1],
@@ -125,11 +128,10 @@ def _integrate(module, ids, code):
     allowed = _allow(scores[-1] - scores[0])
     while True:
         gains = steps["at_stop"] - steps["at_start"]
-        misses = np.abs(gains - steps["parts"].sum(1))
-        is_off = misses > allowed / len(misses)
-        n_steps = len(misses) + is_off.sum()
-        if misses.sum() <= allowed or n_steps > _MOST_STEPS:
-            return steps["parts"].sum(0), scores[-1], scores[0], len(misses)
+        errors = np.abs(gains - steps["parts"].sum(1))
+        is_off = errors > allowed / len(errors)
+        if errors.sum() <= allowed or len(errors) + is_off.sum() > _MOST_STEPS:
+            return steps["parts"].sum(0), scores[-1], scores[0], len(errors)
         halves = measure(_halve({name: x[is_off] for name, x in steps.items()}))
         steps = {
             name: np.concatenate([x[~is_off], halves[name]])
@@ -151,37 +153,45 @@ def _allow(difference):
     return max(_TOLERANCE * abs(difference), _SMALLEST_ERROR)
 
 
-def _follow(module, ids, code, vectors, shares):
-    """Return the scores with these shares of the vectors, and the slopes of each token.
+def _differentiate(module, ids, code, vectors, shares):
+    """Return the scores at these shares of the embeddings, and their derivatives.
 
     Returns
     -------
     scores : ndarray of float of shape (n_shares,)
     slopes : ndarray of float of shape (n_shares, n_tokens)
-        What a token adds for each further share of all vectors.
+        Derivative by the share, for each token.
     """
     scores, slopes = [], []
     shares = torch.from_numpy(shares).to(vectors)
-    for part in shares.split(max(1, _PLACES // len(ids))):
-        moves = _shrink(vectors, part).requires_grad_()
-        part_scores = _score(module, ids, code, moves)
-        (gradients,) = torch.autograd.grad(part_scores.sum(), moves)
+    for part in shares.split(max(1, _MAX_TOKENS // len(ids))):
+        perturbations = _shrink(vectors, part).requires_grad_()
+        part_scores = _score(module, ids, code, perturbations)
+        (gradients,) = torch.autograd.grad(part_scores.sum(), perturbations)
         scores.append(part_scores.detach())
         slopes.append((gradients * vectors).sum(2))
     return [torch.cat(parts).double().cpu().numpy() for parts in (scores, slopes)]
 
 
 def _shrink(vectors, shares):
-    """Return what to add to the vectors so that these shares of them are left."""
+    """Return the perturbations that leave these shares of the embeddings."""
     return (shares - 1).view(-1, 1, 1) * vectors  # (n_shares, n_tokens, embedding_dim)
 
 
-def _score(module, ids, code, moves):
-    return _contrast(module.deep(ids.expand(len(moves), -1), moves), code)
+def _score(module, ids, code, perturbations):
+    return _contrast(module(ids.expand(len(perturbations), -1), perturbations), code)
+
+
+def _score_outputs(outputs, code):
+    """Return the score of a decision function (one output for two classes)."""
+    outputs = outputs.astype(np.float64)
+    if outputs.shape[-1] == 1:
+        outputs = outputs * [-0.5, 0.5]
+    return _contrast(outputs, code)
 
 
 def _contrast(logits, code):
-    """Return the logit of the class less the mean of the others, over the last axis."""
+    """Return the logit of the class, on the last axis, minus the mean of the others."""
     n_classes = logits.shape[-1]
-    # The mean of all is the same with every logit shifted, and it takes no masking.
+    # The mean of all logits gives the same up to this factor, and needs no mask.
     return (logits[..., code] - logits.mean(-1)) * n_classes / (n_classes - 1)

@@ -1,49 +1,48 @@
-"""CalibrationDisplay: how often the model is right when it says how sure it is."""
+"""CalibrationDisplay: accuracy against confidence, for any number of classes."""
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skreviews._labels import encode_known_labels, list_labels
-from skreviews.inspection._shown_labels import merge_labels
+from skreviews._labels import encode_known_labels, list_labels, merge_labels
+from skreviews.inspection._figures import Figure
 
 
-class CalibrationDisplay:
+class CalibrationDisplay(Figure):
     """Accuracy against confidence, for any number of classes.
 
-    The confidence is the probability of the most probable class. Its range is cut into
-    bins of one width [1]_. A point shows how many of the reviews of a bin are right,
-    the line through it the 95 % interval of this share [2]_, a bar the share of all
-    reviews that the bin holds. Below the diagonal a model is too sure of itself.
+    The confidence is the probability of the most probable class. Its range is divided
+    into bins of equal width [1]_. A point is the accuracy of a bin, the line through it
+    its 95 % Wilson interval, a bar the share of the reviews in the bin. Points below
+    the diagonal mean overconfidence.
 
-    Made by `from_estimator` or `from_predictions`, as scikit-learn's displays are.
+    Create it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     bins : DataFrame
-        One row for each bin with reviews in it, as `frame` returns it.
+        One row for each non-empty bin, as returned by `frame`.
     n_classes : int
-        Number of classes: the confidence is never below ``1 / n_classes``.
+        Number of classes. The confidence is at least ``1 / n_classes``.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the curve.
     figure_ : matplotlib Figure
-        Figure that holds the axes.
+        Figure that contains the axes.
     line_ : matplotlib Line2D
         The points.
 
     See Also
     --------
-    sklearn.calibration.CalibrationDisplay : The probability of one class of two.
+    sklearn.calibration.CalibrationDisplay : For the probability of one of two classes.
 
     References
     ----------
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural
        networks", ICML 2017.
-    .. [2] E. B. Wilson, "Probable inference, the law of succession, and statistical
-       inference", Journal of the American Statistical Association 22(158), 1927.
 
     Examples
     --------
@@ -57,15 +56,13 @@ class CalibrationDisplay:
     0.075
     """
 
-    _n_axes = 1
-
     def __init__(self, bins, n_classes):
         self.bins = bins
         self.n_classes = n_classes
 
     @property
     def expected_calibration_error(self):
-        """Mean distance of confidence and accuracy, each review counting the same."""
+        """Mean absolute difference of confidence and accuracy over the samples."""
         gaps = (self.bins["confidence"] - self.bins["accuracy"]).abs()
         return float(np.average(gaps, weights=self.bins["n_samples"]))
 
@@ -78,13 +75,13 @@ class CalibrationDisplay:
         estimator : classifier, Pipeline that ends with one, or search over them
             Fitted estimator with `predict_proba`.
         X : array-like of shape (n_samples,)
-            What the estimator predicts from, such as texts.
+            Input of the estimator, such as texts.
         y : array-like of shape (n_samples,)
-            True labels; one that the estimator does not know is never right.
+            True labels. Labels unknown to the estimator count as errors.
         n_bins : int, default=15
             Number of bins between 0 and 1.
         ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None creates a figure.
 
         Returns
         -------
@@ -103,15 +100,15 @@ class CalibrationDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            True labels; one that is not in `labels` is never right.
+            True labels. Labels that are not in `labels` count as errors.
         y_prob : array-like of float of shape (n_samples, n_classes)
-            Probability of each class, as from `predict_proba`.
+            Probabilities of the classes, as returned by `predict_proba`.
         labels : array-like of shape (n_classes,) or None, default=None
             The classes in the order of the columns. None takes those of `y_true`.
         n_bins : int, default=15
             Number of bins between 0 and 1.
         ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None creates a figure.
 
         Returns
         -------
@@ -120,22 +117,24 @@ class CalibrationDisplay:
         Raises
         ------
         ValueError
-            If the lengths differ, if there is not one column for each label, or if a
-            probability is not between 0 and 1.
+            If the lengths differ, if the number of columns is not that of the labels,
+            or if a probability is not between 0 and 1.
         """
         check_consistent_length(y_true, y_prob)
         y_prob = np.asarray(y_prob)
         labels = merge_labels(y_true) if labels is None else list_labels(labels)
         if y_prob.shape[1:] != (len(labels),):
             raise ValueError(
-                f"y_prob has the shape {y_prob.shape}, but there are {len(labels)} "
-                "labels, and each needs a column. Pass what predict_proba returns, and "
-                "as labels the classes_ of the estimator."
+                f"y_prob has the shape {y_prob.shape}, but each of the {len(labels)} "
+                "labels needs a column. Pass the result of predict_proba, and the "
+                "classes_ of the estimator as labels."
             )
-        if not np.all((y_prob >= 0) & (y_prob <= 1 + 1e-6)):
+        is_valid = (y_prob >= 0) & (y_prob <= 1 + 1e-6)
+        if not is_valid.all():
+            row, column = np.argwhere(~is_valid)[0]
             raise ValueError(
-                "y_prob holds values that are not between 0 and 1: pass probabilities, "
-                "as predict_proba returns them."
+                f"y_prob[{row}, {column}] is {y_prob[row, column]}, which is not "
+                "between 0 and 1. Pass the result of predict_proba."
             )
         merged = merge_labels(labels, y_true)
         true = encode_known_labels(y_true, merged, "y_true")
@@ -144,21 +143,18 @@ class CalibrationDisplay:
         return cls(bins, len(labels)).plot(ax=ax)
 
     def plot(self, *, ax=None):
-        """Draw the points, their intervals, and the bars.
+        """Draw the points, their intervals and the bars.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None creates a figure.
 
         Returns
         -------
         self : CalibrationDisplay
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=self._figsize(), layout="constrained")
+        ax = self._set_axes(ax)
         bins = self.bins
         ax.bar(
             bins["lower_edge"],
@@ -174,7 +170,7 @@ class CalibrationDisplay:
         (self.line_,) = ax.plot(
             bins["confidence"], bins["accuracy"], "-o", color="#08519c", label="Model"
         )
-        # Where no confidence can lie, there is nothing to see.
+        # The confidence of n classes is at least 1 / n.
         start = min(1 / self.n_classes, bins["lower_edge"].min())
         error = self.expected_calibration_error
         ax.set(
@@ -192,51 +188,47 @@ class CalibrationDisplay:
             frameon=False,
             fontsize="small",
         )
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self
 
     def frame(self):
-        """Return the numbers that are drawn.
+        """Return the drawn numbers.
 
         Returns
         -------
         frame : DataFrame
-            One row for each bin with reviews in it: its ``lower_edge`` and
-            ``upper_edge``, mean ``confidence``, ``accuracy``, the bounds ``low`` and
-            ``high`` of its 95 % interval, and ``n_samples``.
+            One row for each non-empty bin: ``lower_edge``, ``upper_edge``, mean
+            ``confidence``, ``accuracy`` with the bounds ``low`` and ``high`` of its
+            95 % interval, and ``n_samples``.
         """
         return self.bins.copy()
 
     def _figsize(self):
-        """Return width and height in inches that hold all that is drawn."""
         return 5.6, 4.6
 
 
 def bin_confidence(confidence, is_right, n_bins=15):
     """Return confidence and accuracy by bins of the confidence, as a DataFrame."""
     edges = np.linspace(0, 1, n_bins + 1)
-    # A bin has its upper edge, not its lower one, as in the paper of Guo et al.
+    # A bin includes its upper edge and excludes its lower one (Guo et al.).
     codes = np.clip(np.searchsorted(edges, confidence) - 1, 0, n_bins - 1)
-    n = np.bincount(codes, minlength=n_bins)
-    is_used = n > 0
-    used = n[is_used]
-    accuracy = np.bincount(codes, is_right, n_bins)[is_used] / used
-    low, high = _wilson(accuracy, used)
-    return pd.DataFrame(
-        {
-            "lower_edge": edges[:-1][is_used],
-            "upper_edge": edges[1:][is_used],
-            "confidence": np.bincount(codes, confidence, n_bins)[is_used] / used,
-            "accuracy": accuracy,
-            "low": low,
-            "high": high,
-            "n_samples": used,
-        }
+    bins = (
+        pd.DataFrame({"confidence": confidence, "accuracy": is_right})
+        .groupby(codes)
+        .agg(
+            confidence=("confidence", "mean"),
+            accuracy=("accuracy", "mean"),
+            n_right=("accuracy", "sum"),
+            n_samples=("accuracy", "size"),
+        )
     )
-
-
-def _wilson(share, n, z=1.96):
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return middle - half, middle + half
+    intervals = [
+        binomtest(n_right, n_samples).proportion_ci(method="wilson")
+        for n_right, n_samples in zip(
+            bins.pop("n_right"), bins["n_samples"], strict=True
+        )
+    ]
+    bins.insert(0, "lower_edge", edges[bins.index])
+    bins.insert(1, "upper_edge", edges[bins.index + 1])
+    bins.insert(4, "low", [interval.low for interval in intervals])
+    bins.insert(5, "high", [interval.high for interval in intervals])
+    return bins.reset_index(drop=True)

@@ -1,6 +1,6 @@
-"""drift_report: how new reviews differ from those that a model was judged on."""
+"""drift_report: compare new reviews with a reference."""
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +9,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from skreviews._labels import encode_known_labels
-from skreviews.inspection._markup import strip_controls
+from skreviews._labels import are_numbers, encode_known_labels
+from skreviews.inspection._pages import strip_controls
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import check_texts
 
-# Reviews that the prior of the words' shares adds to each side.
+# The prior of the word shares is worth this number of reviews on each side.
 _PRIOR_REVIEWS = 10
 _INTERVAL = [0.025, 0.975]
 _NORMAL_QUANTILE = 1.96
@@ -22,9 +22,6 @@ _NORMAL_QUANTILE = 1.96
 
 @validate_params(
     {
-        "pipe": "no_validation",
-        "X_reference": "no_validation",
-        "X_new": "no_validation",
         "n_bootstrap": [Interval(Integral, 2, None, closed="left")],
         "n_words": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
@@ -34,25 +31,24 @@ _NORMAL_QUANTILE = 1.96
 def drift_report(
     pipe, X_reference, X_new, *, n_bootstrap=1000, n_words=20, random_state=None
 ):
-    """Compare new reviews with those of a reference, as a fitted pipeline reads them.
+    """Compare new reviews with a reference: words, lengths and predictions.
 
     Parameters
     ----------
     pipe : Pipeline, or search over one
-        Fitted, such as `make_review_pipeline` returns: a `SequenceVectorizer` and a
-        `LSTMClassifier` come last.
+        Fitted, such as `make_review_pipeline` returns, with a `SequenceVectorizer` and
+        an `LSTMClassifier` as its last steps.
     X_reference : list, tuple, ndarray, Series or pyarrow array of str
-        Raw texts that the model has not been trained on, such as the test part: of
-        those that it has, it knows all words.
+        Raw texts that are not in the training data, such as the test data. Training
+        texts have too few OOV words for a comparison.
     X_new : list, tuple, ndarray, Series or pyarrow array of str
-        Raw texts that came later.
+        Later raw texts.
     n_bootstrap : int, default=1000
-        Number of times that the reviews of both sides are drawn anew, for the
-        intervals.
+        Number of bootstrap samples of both sides.
     n_words : int, default=20
         Number of words to list.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws.
+        Seed of the bootstrap.
 
     Returns
     -------
@@ -63,9 +59,9 @@ def drift_report(
     NotFittedError
         If the pipeline is not fitted.
     TypeError
-        If it has no LSTM at its end.
+        If the pipeline does not end with an LSTM.
     ValueError
-        If one side holds anything but texts, or no text.
+        If one side is empty or contains anything but texts.
 
     References
     ----------
@@ -88,7 +84,7 @@ def drift_report(
     *cleaning, vectorizer, classifier = [step for _, step in find_steps(pipe)]
     check_is_fitted(classifier)
     old, new = (
-        _read(X, cleaning, vectorizer, classifier) for X in (X_reference, X_new)
+        _measure_side(X, cleaning, vectorizer, classifier) for X in (X_reference, X_new)
     )
     random_state = check_random_state(random_state)
     labels = classifier.classes_.tolist()
@@ -99,7 +95,7 @@ def drift_report(
 
 
 class DriftReport:
-    """How new reviews differ from a reference; made by `drift_report`.
+    """Differences between new reviews and a reference; created by `drift_report`.
 
     Parameters
     ----------
@@ -117,15 +113,15 @@ class DriftReport:
     measures : DataFrame
         See `to_frame`.
     words : DataFrame
-        The words, as cleaned, that have become more frequent, the surest first:
-        ``word``, whether the model knows it (``is_known``), the shares of the reviews
-        that hold it, ``reference`` and ``new``, and the ``log_odds`` ratio between
-        these, with the interval from ``low`` to ``high`` that holds it in 95 of 100
-        cases.
+        The words after cleaning that are significantly more frequent, by the lower
+        bound of their log-odds ratio: ``word``, ``is_known`` (in the vocabulary), the
+        shares of the reviews that contain it, ``reference`` and ``new``, and the
+        ``log_odds`` ratio of these shares with its 95 % interval from ``low`` to
+        ``high``.
 
     See Also
     --------
-    drift_report : Makes it.
+    drift_report : Creates the report.
 
     Examples
     --------
@@ -133,7 +129,7 @@ class DriftReport:
     >>> X, y = make_reviews(300, random_state=0)
     >>> pipe = make_review_pipeline(random_state=0, lstm__hidden_size=8).fit(X, y)
     >>> report = drift_report(pipe, X, ["Nice"], n_bootstrap=100, random_state=0)
-    >>> float(report.measures.loc["words in a review", "new"])
+    >>> float(report.measures.loc["words per review", "new"])
     1.0
     """
 
@@ -149,23 +145,22 @@ class DriftReport:
         Returns
         -------
         frame : DataFrame
-            One row for each, by name: ``reference``, ``new``, their ``difference``, and
-            the interval from ``low`` to ``high`` that holds it in 95 of 100 cases. The
-            last one, the total variation between the predicted labels, is the share of
-            the reviews whose label would have to change; it cannot be below 0, and
-            ``by_chance`` is what it stays below in 95 of 100 cases without any drift.
+            One row for each measure: ``reference``, ``new``, their ``difference``, and
+            its 95 % bootstrap interval from ``low`` to ``high``. The last row is the
+            total variation distance of the predicted labels. It is never negative, so
+            ``by_chance`` is its 95 % quantile without drift.
         """
         return self.measures.copy()
 
     def __str__(self):
         blocks = [
-            f"{self.n_new:,} new reviews against {self.n_reference:,}",
+            f"{self.n_new:,} new reviews, {self.n_reference:,} in the reference",
             self.measures.to_string(float_format="{:.3f}".format, na_rep=""),
         ]
         if len(self.words):
             words = self.words.assign(word=self.words["word"].map(strip_controls))
             blocks += [
-                "More frequent words, in shares of the reviews",
+                "More frequent words (shares of the reviews)",
                 words.to_string(index=False, float_format="{:.3f}".format),
             ]
         return "\n\n".join(blocks)
@@ -175,34 +170,32 @@ class DriftReport:
 
 
 class _Side(NamedTuple):
-    """The reviews of one side, as the pipeline reads them."""
-
-    rows: np.ndarray  # (n_reviews, 2 + n_classes): unknown words, words, predictions
-    n_holding: pd.Series  # number of reviews that hold each word, by word
+    rows: np.ndarray  # (n_reviews, 2 + n_classes): OOV words, words, predicted label
+    n_containing: pd.Series  # number of reviews that contain each word, by word
 
 
-def _read(X, cleaning, vectorizer, classifier):
+def _measure_side(X, cleaning, vectorizer, classifier):
     for step in cleaning:
         X = step.transform(X)
     texts = check_texts(X)
     codes, offsets, words = vectorizer._split(texts)
     words = np.array(words.to_pylist(), dtype=object)
     of_review = np.repeat(np.arange(len(texts)), np.diff(offsets))
-    # Twice in a review is no more than once: so reviews are what is drawn by chance.
+    # A word counts once per review, because reviews are the independent samples.
     pairs = pd.DataFrame({"review": of_review, "word": codes}).drop_duplicates()
-    n_holding = np.bincount(pairs["word"], minlength=len(words))
-    is_unknown = ~pd.Index(words).isin(vectorizer.vocabulary_)
-    n_unknown = np.bincount(of_review, is_unknown[codes], minlength=len(texts))
+    n_containing = np.bincount(pairs["word"], minlength=len(words))
+    is_oov = ~pd.Index(words).isin(vectorizer.vocabulary_)
+    n_oov = np.bincount(of_review, is_oov[codes], minlength=len(texts))
     predicted = classifier.predict(vectorizer.transform(texts))
     is_predicted = np.eye(len(classifier.classes_))[
         encode_known_labels(predicted, classifier.classes_)
     ]
-    rows = np.column_stack([n_unknown, np.diff(offsets), is_predicted])
-    return _Side(rows, pd.Series(n_holding, index=words))
+    rows = np.column_stack([n_oov, np.diff(offsets), is_predicted])
+    return _Side(rows, pd.Series(n_containing, index=words))
 
 
 def _compare(old, new, labels, n_bootstrap, random_state):
-    """Return the table of measures of the rows of both sides."""
+    """Return the table of measures of both sides."""
     means = old.mean(0), new.mean(0)
     drawn = [_draw_means(rows, n_bootstrap, random_state) for rows in (old, new)]
     table = pd.DataFrame(
@@ -216,15 +209,17 @@ def _compare(old, new, labels, n_bootstrap, random_state):
     intervals = (drawn_new - drawn_old).quantile(_INTERVAL)
     table["low"], table["high"] = intervals.to_numpy()
     name = "predicted labels, total variation"
-    table.loc[name, "difference"] = _vary(*means)
-    table.loc[name, ["low", "high"]] = np.quantile(_vary(*drawn), _INTERVAL)
+    table.loc[name, "difference"] = _measure_variation(*means)
+    table.loc[name, ["low", "high"]] = np.quantile(
+        _measure_variation(*drawn), _INTERVAL
+    )
     chance = _draw_without_drift(old, new, n_bootstrap, random_state)
     table.loc[name, "by_chance"] = np.quantile(chance, 0.95)
     return table
 
 
 def _draw_means(rows, n_bootstrap, random_state):
-    """Return the means of as many reviews, drawn anew each time."""
+    """Return the means of bootstrap samples."""
     n = len(rows)
     return np.array(
         [
@@ -235,26 +230,26 @@ def _draw_means(rows, n_bootstrap, random_state):
 
 
 def _measure(means, labels):
-    """Return the measures by name, of one or more means of rows (..., n_columns)."""
-    n_unknown, n_words, shares = means[..., 0], means[..., 1], means[..., 2:]
+    """Return the measures by name, from means of rows of shape (..., n_columns)."""
+    n_oov, n_words, shares = means[..., 0], means[..., 1], means[..., 2:]
     measures = {
-        "unknown words, share": n_unknown / np.maximum(n_words, 1e-12),
-        "words in a review": n_words,
+        "OOV words, share": n_oov / np.maximum(n_words, 1e-12),
+        "words per review": n_words,
     }
-    if all(isinstance(label, Real) for label in labels):
+    if are_numbers(labels):
         measures["predicted labels, mean"] = shares @ np.array(labels, dtype=float)
-    for place, label in enumerate(labels):
-        measures[f"predicted {label}, share"] = shares[..., place]
+    for code, label in enumerate(labels):
+        measures[f"predicted {label}, share"] = shares[..., code]
     return measures
 
 
-def _vary(old, new):
-    """Return the total variation between the shares of the predicted labels."""
+def _measure_variation(old, new):
+    """Return the total variation distance of the predicted labels."""
     return np.abs(new[..., 2:] - old[..., 2:]).sum(-1) / 2
 
 
 def _draw_without_drift(old, new, n_bootstrap, random_state):
-    """Return total variations between sides whose labels are drawn alike."""
+    """Return total variation distances of two sides with the same distribution."""
     shares = np.concatenate([old, new])[:, 2:].mean(0)
     drawn = [
         random_state.multinomial(len(rows), shares, size=n_bootstrap) / len(rows)
@@ -264,20 +259,21 @@ def _draw_without_drift(old, new, n_bootstrap, random_state):
 
 
 def _compare_words(old, new):
-    """Return the words that are surely more frequent, the surest first.
+    """Return the words that are significantly more frequent, by their lower bound.
 
-    The log-odds ratio of Monroe et al.: as if each side held a few reviews more, with
-    the words of both, which lets rare words prove little.
+    The log-odds ratio of Monroe et al. with an informative prior: each side gets
+    additional reviews with the words of both, so that rare words are not significant.
     """
-    held = pd.DataFrame({"reference": old.n_holding, "new": new.n_holding}).fillna(0)
+    counts = pd.DataFrame({"reference": old.n_containing, "new": new.n_containing})
+    counts = counts.fillna(0)
     sizes = np.array([len(old.rows), len(new.rows)])  # in the order of the columns
-    prior = _PRIOR_REVIEWS * held.sum(axis=1) / sizes.sum()
-    holding = held.add(prior, axis=0)
-    lacking = (sizes - held).add(_PRIOR_REVIEWS - prior, axis=0)
-    log_odds = np.log(holding / lacking)
-    table = held / sizes
+    prior = _PRIOR_REVIEWS * counts.sum(axis=1) / sizes.sum()
+    with_word = counts.add(prior, axis=0)
+    without_word = (sizes - counts).add(_PRIOR_REVIEWS - prior, axis=0)
+    log_odds = np.log(with_word / without_word)
+    table = counts / sizes
     table["log_odds"] = log_odds["new"] - log_odds["reference"]
-    error = np.sqrt((1 / holding + 1 / lacking).sum(axis=1))
+    error = np.sqrt((1 / with_word + 1 / without_word).sum(axis=1))
     table["low"] = table["log_odds"] - _NORMAL_QUANTILE * error
     table["high"] = table["log_odds"] + _NORMAL_QUANTILE * error
     table = table[table["low"] > 0].sort_values("low", ascending=False, kind="stable")

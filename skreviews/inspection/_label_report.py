@@ -1,58 +1,58 @@
-"""label_report: reviews whose stars contradict their text."""
+"""label_report: find reviews whose label contradicts their text."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.utils.validation import check_consistent_length
 
-from skreviews._labels import encode_known_labels, encode_labels
+from skreviews._labels import are_numbers, encode_known_labels, encode_labels
+from skreviews._splits import check_distinct, group_texts
 from skreviews.preprocessing import check_texts
 
 
 def label_report(pipe, X, y, *, cv=5, min_distance=2, n_jobs=None):
-    """List the reviews whose label contradicts their text, the worst first.
+    """List the reviews whose label contradicts their text, the most suspicious first.
 
-    Each review is judged by a model that has not seen it, nor another of the same text
-    (confident learning [1]_). It is listed if that model finds another label more
-    probable, at least `min_distance` away, and if it is as sure of that label as it is
-    on average of reviews that have it. Nothing is relabelled: look at the list.
+    The probabilities come from cross-validation, in which copies of a text share a fold
+    (confident learning [1]_). A review is listed if another label is more probable, at
+    least `min_distance` away, and as probable as it is on average for the reviews with
+    that label. No label is changed.
 
     Parameters
     ----------
     pipe : classifier of raw texts with `predict_proba`
-        Such as `make_review_pipeline` returns. Clones are fitted, it is not changed.
+        Such as `make_review_pipeline` returns. Clones are fitted.
     X : list, tuple, ndarray, Series or pyarrow array of str of shape (n_samples,)
         Raw texts.
     y : array-like of shape (n_samples,)
-        Their labels.
+        Labels.
     cv : int, default=5
-        Number of folds, and of fits. Equal texts share a fold.
+        Number of folds.
     min_distance : float, default=2
-        Least distance between the two labels, if they are numbers and more than two.
-        Any two words differ enough.
+        Least distance of the two labels, if there are more than two and all are
+        numbers. Other labels always differ enough.
     n_jobs : int or None, default=None
-        Number of folds that are fitted at the same time.
+        Number of folds to fit in parallel.
 
     Returns
     -------
     report : DataFrame
-        ``row`` in `X`, ``text``, ``label``, ``predicted``, the out-of-fold
-        probabilities of both, ``p_label`` and ``p_predicted``, and their ``distance``
-        (NaN between words). The lowest ``p_label`` comes first.
+        ``row`` in `X`, ``text``, ``label``, ``predicted``, the cross-validated
+        probabilities ``p_label`` and ``p_predicted``, and the ``distance`` of the two
+        labels (NaN if they are not numbers). The lowest ``p_label`` comes first.
 
     Raises
     ------
     ValueError
-        If `X` holds anything but texts, if a label is missing, or if a label has fewer
-        distinct texts than there are folds.
+        If `X` contains anything but texts, if a label is missing, or if a label has
+        fewer distinct texts than there are folds.
 
     See Also
     --------
-    explain : Why a review got its label.
+    explain : Attributes a label to the words of a review.
 
     References
     ----------
@@ -70,50 +70,54 @@ def label_report(pipe, X, y, *, cv=5, min_distance=2, n_jobs=None):
     True
     """
     if not isinstance(cv, Integral) or cv < 2:
-        raise ValueError(f"cv={cv!r} is no number of folds: pass 2 or more.")
+        raise ValueError(f"cv={cv!r} is not a number of folds: pass 2 or more.")
     texts = np.array(check_texts(X).to_pylist(), dtype=object)
     classes, codes = encode_labels(y)
     check_consistent_length(texts, codes)
-    groups = pd.factorize(texts)[0]
-    _check_distinct(groups, classes, codes, cv)
-    folds = StratifiedGroupKFold(cv, shuffle=True, random_state=0)
-    folds = list(folds.split(texts, codes, groups))
-    scores = Parallel(n_jobs)(
-        delayed(_fit_and_score)(clone(pipe), texts, classes, codes, *fold)
-        for fold in folds
+    groups = group_texts(texts)
+    check_distinct(groups, classes, codes, cv, f"lower cv={cv}, or drop the label")
+    proba = cross_val_predict(
+        _OwnLabels(pipe, classes),
+        texts,
+        codes,
+        groups=groups,
+        cv=StratifiedGroupKFold(cv, shuffle=True, random_state=0),
+        n_jobs=n_jobs,
+        method="predict_proba",
     )
-    proba = np.empty((len(texts), len(classes)))
-    for (_, test), of_fold in zip(folds, scores, strict=True):
-        proba[test] = of_fold
     return _rank(texts, classes, codes, proba, min_distance)
 
 
-def _check_distinct(groups, classes, codes, cv):
-    for code, label in enumerate(classes.tolist()):
-        n_distinct = len(np.unique(groups[codes == code]))
-        if n_distinct < cv:
-            raise ValueError(
-                f"The label {label!r} has {n_distinct} distinct texts, fewer than "
-                f"cv={cv}: lower cv, or leave the label out."
-            )
+class _OwnLabels(ClassifierMixin, BaseEstimator):
+    """Fit a classifier on its own labels, where `cross_val_predict` passes codes.
 
+    Parameters such as ``class_weight={1: 2.0}`` refer to the labels.
+    """
 
-def _fit_and_score(pipe, texts, classes, codes, train, test):
-    pipe.fit(texts[train], classes[codes[train]])
-    proba = np.zeros((len(test), len(classes)))
-    known = encode_known_labels(pipe.classes_, classes)
-    proba[:, known] = pipe.predict_proba(texts[test])
-    return proba
+    def __init__(self, pipe, classes):
+        self.pipe = pipe
+        self.classes = classes
+
+    def fit(self, X, y):
+        self.pipe_ = clone(self.pipe).fit(X, self.classes[y])
+        self.classes_ = encode_known_labels(self.pipe_.classes_, self.classes)
+        return self
+
+    def predict(self, X):
+        return encode_known_labels(self.pipe_.predict(X), self.classes)
+
+    def predict_proba(self, X):
+        return self.pipe_.predict_proba(X)
 
 
 def _rank(texts, classes, codes, proba, min_distance):
     rows = np.arange(len(texts))
     predicted = proba.argmax(1)
-    sure = [proba[codes == code, code].mean() for code in range(len(classes))]
-    is_sure = proba[rows, predicted] >= np.array(sure)[predicted]
+    thresholds = [proba[codes == code, code].mean() for code in range(len(classes))]
+    is_sure = proba[rows, predicted] >= np.array(thresholds)[predicted]
     distances = np.full(len(texts), np.nan)
     is_listed = (predicted != codes) & is_sure
-    if all(isinstance(label, Real) for label in classes.tolist()):
+    if are_numbers(classes.tolist()):
         numbers = classes.astype(float)
         distances = np.abs(numbers[predicted] - numbers[codes])
         if len(classes) > 2:

@@ -1,30 +1,25 @@
-"""RatingConfusionDisplay: which label is taken for which."""
+"""RatingConfusionDisplay: confusion matrix with counts and shares."""
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
-from sklearn.utils.validation import check_is_fitted
 
-from skreviews.inspection._shown_labels import (
-    encode_pair,
-    measure_ticks,
-    merge_labels,
-    show_tick,
-)
+from skreviews.inspection._figures import LabelFigure
+
+_CELL = 0.55  # height and width of a cell in inches: room for a count such as 12,345
 
 
-class RatingConfusionDisplay:
-    """Confusion matrix with the counts and the shares of each row.
+class RatingConfusionDisplay(LabelFigure):
+    """Confusion matrix with the counts and the shares of each true label.
 
-    The shade is the share of the row, so that rare labels are read as easily as
-    frequent ones. Cells without any review are left blank.
-
-    Made by `from_estimator` or `from_predictions`, as scikit-learn's displays are.
+    The colour is the share, so that rare labels are as legible as frequent ones. Cells
+    with a count of zero are blank. Create it with `from_estimator` or
+    `from_predictions`.
 
     Parameters
     ----------
     matrix : ndarray of int of shape (n_labels, n_labels)
-        Counts; rows are true, columns predicted labels.
+        Counts. Rows are true, columns predicted labels.
     labels : array-like of shape (n_labels,)
         The labels in the order of the rows.
 
@@ -33,15 +28,15 @@ class RatingConfusionDisplay:
     ax_ : matplotlib Axes
         Axes with the matrix.
     figure_ : matplotlib Figure
-        Figure that holds the axes.
+        Figure that contains the axes.
     im_ : matplotlib AxesImage
-        The shades.
+        The image of the shares.
     text_ : dict of (int, int) to matplotlib Text
-        What stands in the cells, by row and column.
+        The texts of the cells, by row and column.
 
     See Also
     --------
-    sklearn.metrics.ConfusionMatrixDisplay : Draws counts or shares, not both.
+    sklearn.metrics.ConfusionMatrixDisplay : Draws either counts or shares.
 
     Examples
     --------
@@ -55,62 +50,14 @@ class RatingConfusionDisplay:
     3    5         5      2    1.0
     """
 
-    _n_axes = 1
-
     def __init__(self, matrix, labels):
         self.matrix = matrix
         self.labels = labels
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None):
-        """Draw the confusion of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : classifier, Pipeline that ends with one, or search over them
-            Fitted estimator.
-        X : array-like of shape (n_samples,)
-            What the estimator predicts from, such as texts.
-        y : array-like of shape (n_samples,)
-            True labels. The matrix has them and those that the estimator knows.
-        ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        display : RatingConfusionDisplay
-        """
-        check_is_fitted(estimator)
-        labels = merge_labels(estimator.classes_, y)
-        return cls.from_predictions(y, estimator.predict(X), labels=labels, ax=ax)
-
-    @classmethod
-    def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
-        """Draw the confusion of true and predicted labels.
-
-        Parameters
-        ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_pred : array-like of shape (n_samples,)
-            Predicted labels.
-        labels : array-like of shape (n_labels,) or None, default=None
-            All labels in their order. None takes those of `y_true` and `y_pred`.
-        ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        display : RatingConfusionDisplay
-
-        Raises
-        ------
-        ValueError
-            If the lengths differ, or if a label is missing or not in `labels`.
-        """
-        labels, true, predicted = encode_pair(y_true, y_pred, labels)
+    def _from_codes(cls, true, predicted, labels):
         matrix = confusion_matrix(true, predicted, labels=range(len(labels)))
-        return cls(matrix, labels).plot(ax=ax)
+        return cls(matrix, labels)
 
     def plot(self, *, ax=None):
         """Draw the matrix.
@@ -118,30 +65,29 @@ class RatingConfusionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure, as large as the labels need.
+            Axes to draw on. None creates a figure of the size that the labels need.
 
         Returns
         -------
         self : RatingConfusionDisplay
         """
-        ticks = [show_tick(label) for label in self.labels]
-        is_wide = measure_ticks(ticks) > _CELL
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=self._figsize(), layout="constrained")
+        ax = self._set_axes(ax)
+        ticks, width = self._make_ticks()
         shares = self._shares()
-        drawn = ConfusionMatrixDisplay(shares, display_labels=ticks).plot(
-            ax=ax,
-            include_values=False,
-            colorbar=False,
-            cmap="Blues",
-            # Cells that fill the figure, or its labels would be cut.
-            im_kw={"vmin": 0, "vmax": 1, "aspect": "auto"},
-            xticks_rotation="vertical" if is_wide else "horizontal",
+        self.im_ = (
+            ConfusionMatrixDisplay(shares, display_labels=ticks)
+            .plot(
+                ax=ax,
+                include_values=False,
+                colorbar=False,
+                cmap="Blues",
+                # Square cells would not fill the figure, and cut the labels.
+                im_kw={"vmin": 0, "vmax": 1, "aspect": "auto"},
+                xticks_rotation="vertical" if width > _CELL else "horizontal",
+            )
+            .im_
         )
-        self.im_ = drawn.im_
-        bar = ax.figure.colorbar(self.im_, ax=ax, fraction=0.05, aspect=30)
+        bar = self.figure_.colorbar(self.im_, ax=ax, fraction=0.05, aspect=30)
         bar.set_label("Share of the true label")
         bar.ax.yaxis.set_major_formatter("{x:.0%}")
         self.text_ = {}
@@ -156,18 +102,16 @@ class RatingConfusionDisplay:
                 fontsize=9 if len(ticks) <= 10 else 8,
                 color="white" if share > 0.5 else "black",
             )
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self
 
     def frame(self):
-        """Return the numbers that are drawn.
+        """Return the drawn numbers.
 
         Returns
         -------
-        frame : DataFrame
-            One row for each cell: ``true`` and ``predicted`` label, ``count``, and
-            ``share`` of the rows with this true label (NaN where there is none).
+        frame : DataFrame of shape (n_labels ** 2, 4)
+            The columns ``true``, ``predicted``, ``count`` and ``share``, the share of
+            the samples with this true label (NaN if there are none).
         """
         n_labels = len(self.labels)
         return pd.DataFrame(
@@ -180,17 +124,10 @@ class RatingConfusionDisplay:
         )
 
     def _figsize(self):
-        """Return width and height in inches that hold all that is drawn."""
-        ticks = [show_tick(label) for label in self.labels]
-        width = measure_ticks(ticks)
+        ticks, width = self._make_ticks()
         cells = max(_CELL * len(ticks), 2.5)
-        height = cells + 0.8 + (width if width > _CELL else 0.2)
-        return cells + width + 1.9, height
+        return cells + width + 1.9, cells + 0.8 + (width if width > _CELL else 0.2)
 
     def _shares(self):
         with np.errstate(invalid="ignore"):
             return self.matrix / self.matrix.sum(axis=1, keepdims=True)
-
-
-# Height and width of a cell in inches: room for a count such as 12,345.
-_CELL = 0.55

@@ -1,28 +1,22 @@
-"""RatingDistributionDisplay: how often each label is true, and how often predicted."""
+"""RatingDistributionDisplay: number of true and predicted samples of each label."""
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
-from skreviews.inspection._shown_labels import (
-    encode_pair,
-    measure_ticks,
-    merge_labels,
-    show_tick,
-)
+from skreviews.inspection._figures import LabelFigure
 
 
-class RatingDistributionDisplay:
-    """Bars of how often each label is true, and how often it is predicted.
+class RatingDistributionDisplay(LabelFigure):
+    """Bar chart of the true and the predicted labels.
 
-    Made by `from_estimator` or `from_predictions`, as scikit-learn's displays are.
+    Create it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     n_true : ndarray of int of shape (n_labels,)
-        Rows of each label.
+        Number of samples with each label.
     n_predicted : ndarray of int of shape (n_labels,)
-        Rows that each label is predicted for.
+        Number of samples for which each label is predicted.
     labels : array-like of shape (n_labels,)
         The labels.
 
@@ -31,9 +25,9 @@ class RatingDistributionDisplay:
     ax_ : matplotlib Axes
         Axes with the bars.
     figure_ : matplotlib Figure
-        Figure that holds the axes.
+        Figure that contains the axes.
     bars_ : dict of str to matplotlib BarContainer
-        The bars called ``true`` and ``predicted``.
+        The bars, by the keys ``true`` and ``predicted``.
 
     Examples
     --------
@@ -46,83 +40,32 @@ class RatingDistributionDisplay:
     2     5     1          2
     """
 
-    _n_axes = 1
-
     def __init__(self, n_true, n_predicted, labels):
         self.n_true = n_true
         self.n_predicted = n_predicted
         self.labels = labels
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None):
-        """Draw the labels and the predictions of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator : classifier, Pipeline that ends with one, or search over them
-            Fitted estimator.
-        X : array-like of shape (n_samples,)
-            What the estimator predicts from, such as texts.
-        y : array-like of shape (n_samples,)
-            True labels. The plot has them and those that the estimator knows.
-        ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        display : RatingDistributionDisplay
-        """
-        check_is_fitted(estimator)
-        labels = merge_labels(estimator.classes_, y)
-        return cls.from_predictions(y, estimator.predict(X), labels=labels, ax=ax)
-
-    @classmethod
-    def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
-        """Draw true and predicted labels.
-
-        Parameters
-        ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_pred : array-like of shape (n_samples,)
-            Predicted labels.
-        labels : array-like of shape (n_labels,) or None, default=None
-            All labels in their order. None takes those of `y_true` and `y_pred`.
-        ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure.
-
-        Returns
-        -------
-        display : RatingDistributionDisplay
-
-        Raises
-        ------
-        ValueError
-            If the lengths differ, or if a label is missing or not in `labels`.
-        """
-        labels, true, predicted = encode_pair(y_true, y_pred, labels)
-        n_true = np.bincount(true, minlength=len(labels))
-        n_predicted = np.bincount(predicted, minlength=len(labels))
-        return cls(n_true, n_predicted, labels).plot(ax=ax)
+    def _from_codes(cls, true, predicted, labels):
+        n_labels = len(labels)
+        counts = (np.bincount(codes, minlength=n_labels) for codes in (true, predicted))
+        return cls(*counts, labels)
 
     def plot(self, *, ax=None):
-        """Draw the bars, the first label at the top.
+        """Draw the bars, with the first label at the top.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Axes to draw on; None makes a new figure, as large as the labels need.
+            Axes to draw on. None creates a figure of the size that the labels need.
 
         Returns
         -------
         self : RatingDistributionDisplay
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=self._figsize(), layout="constrained")
+        ax = self._set_axes(ax)
         places = np.arange(len(self.labels))
-        # Dark and light, and hatched: told apart without any colour.
+        # Lightness and hatching distinguish the bars without colour.
         true = ax.barh(places - 0.2, self.n_true, 0.38, color="#08306b", label="True")
         predicted = ax.barh(
             places + 0.2,
@@ -137,30 +80,26 @@ class RatingDistributionDisplay:
         for bars in self.bars_.values():
             ax.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
         ax.margins(x=0.12)
-        ax.set_yticks(places, [show_tick(label) for label in self.labels])
+        ax.set_yticks(places, self._make_ticks()[0])
         ax.set_ylim(len(places) - 0.5, -0.5)
         ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.set(xlabel="Reviews", ylabel="Label")
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
-        self.ax_ = ax
-        self.figure_ = ax.figure
         return self
 
     def frame(self):
-        """Return the numbers that are drawn.
+        """Return the drawn numbers.
 
         Returns
         -------
-        frame : DataFrame
-            One row for each label: ``label``, and the numbers of rows where it is
-            ``true`` and where it is ``predicted``.
+        frame : DataFrame of shape (n_labels, 3)
+            The columns ``label``, ``true`` and ``predicted``.
         """
         return pd.DataFrame(
             {"label": self.labels, "true": self.n_true, "predicted": self.n_predicted}
         )
 
     def _figsize(self):
-        """Return width and height in inches that hold all that is drawn."""
-        ticks = [show_tick(label) for label in self.labels]
-        return 5.2 + measure_ticks(ticks), 1.4 + 0.48 * len(ticks)
+        ticks, width = self._make_ticks()
+        return 5.2 + width, 1.4 + 0.48 * len(ticks)

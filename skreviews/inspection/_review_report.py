@@ -1,57 +1,75 @@
-"""ReviewReport: what evaluate found, for terminal, notebook, page and program."""
+"""ReviewReport: the result of evaluate, for terminal, notebook, page and program."""
 
+import json
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 
 from skreviews._atomic import save_page
+from skreviews._labels import show_label
 from skreviews.inspection._calibration_display import CalibrationDisplay
+from skreviews.inspection._pages import draw, render, render_page
 from skreviews.inspection._rating_confusion_display import RatingConfusionDisplay
 from skreviews.inspection._rating_distribution_display import RatingDistributionDisplay
-from skreviews.inspection._shown_labels import show_label
 from skreviews.inspection._training_display import TrainingDisplay
 
-# The estimator itself, among the predictors of a report.
+# The name of the evaluated estimator among the predictors.
 MODEL = "this model"
+
+_SHORT = ["accuracy", "macro_f1", "mean_absolute_error"]
+# Sections, their titles, and the scores in the columns. None puts the scores in the
+# rows and the groups, which are compared, in the columns.
+_SECTIONS = [
+    ("overall", "Scores", None),
+    ("difference", "Difference to baselines", None),
+    ("decision", "Mode and median of the probabilities", None),
+    ("label", "Scores by label", ["precision", "recall", "f1"]),
+    ("length", "Scores by length", _SHORT),
+    ("OOV words", "Scores by share of OOV words", _SHORT),
+    ("seen in training", "Scores by presence in the training data", _SHORT),
+]
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class ReviewReport:
-    """What `evaluate` found.
+    """Result of `evaluate`.
 
-    ``print(report)`` shows it in a terminal, a notebook as tables and plots.
+    ``print(report)`` prints it, and a notebook shows it with tables and plots.
 
     Parameters
     ----------
     scores : DataFrame
-        All scores, as `to_frame` returns them.
+        All scores, as returned by `to_frame`.
     confusion : RatingConfusionDisplay
-        Which label is taken for which, not drawn yet.
+        Confusion matrix, not drawn yet.
     distribution : RatingDistributionDisplay
-        How often each label is true and predicted, not drawn yet.
+        True and predicted labels, not drawn yet.
     calibration : CalibrationDisplay or None
-        Accuracy against confidence, not drawn yet; None without probabilities.
+        Accuracy against confidence, not drawn yet. None without probabilities.
     training : TrainingDisplay or None
-        The training of an `LSTMClassifier`, not drawn yet; None of others.
+        Training of an `LSTMClassifier`, not drawn yet. None for other classifiers.
+    recipe : DataFrame or None
+        Settings of an `LSTMClassifier`: ``name``, ``value`` and ``why``. None for other
+        classifiers.
     errors : DataFrame or None
-        The errors that the model was surest of: ``row`` in the test part, ``text``,
-        ``true`` and ``predicted`` label, ``confidence``. None without probabilities.
+        The most confident errors: ``row`` in the test data, ``text``, ``true`` and
+        ``predicted`` label, ``confidence``. None without probabilities.
     notes : list of str
-        What to know before the scores are trusted.
+        Warnings about the data.
     n_samples : int
-        Number of reviews in the test part.
+        Number of reviews in the test data.
     n_bootstrap : int
-        Number of resamples behind each interval.
+        Number of bootstrap samples of each interval.
     n_repeated : int
-        Reviews whose text stands in the test part already.
+        Number of reviews that repeat another review of the test data.
     n_seen : int or None
-        Reviews whose text stands in the training data; None if that is not known.
+        Number of reviews whose text is in the training data. None without training
+        data.
 
     See Also
     --------
-    evaluate : Makes the report.
+    evaluate : Creates the report.
 
     Examples
     --------
@@ -70,6 +88,7 @@ class ReviewReport:
     distribution: RatingDistributionDisplay
     calibration: CalibrationDisplay | None
     training: TrainingDisplay | None
+    recipe: pd.DataFrame | None
     errors: pd.DataFrame | None
     notes: list
     n_samples: int
@@ -87,12 +106,16 @@ class ReviewReport:
             parts.append("\n".join(f"- {note}" for note in self.notes))
         for title, rows in self.tables().items():
             parts.append(f"{title}\n{_align(rows)}")
-        return "\n\n".join(parts)
+        names = list(map(show_label, self.confusion.labels))
+        rows = [
+            [name, *(f"{count:,}" for count in counts)]
+            for name, counts in zip(names, self.confusion.matrix, strict=True)
+        ]
+        title = "Confusion matrix (rows: true, columns: predicted)"
+        return "\n\n".join([*parts, f"{title}\n{_align([['', *names], *rows])}"])
 
     def _repr_html_(self):
-        from skreviews.inspection._page import make_body
-
-        return make_body(self)
+        return render("report.html", **self._page_content())
 
     def to_frame(self):
         """Return all scores.
@@ -100,22 +123,22 @@ class ReviewReport:
         Returns
         -------
         frame : DataFrame
-            One row for each score: ``section`` of the report, ``group`` in it (a
-            predictor, a label, a part of the reviews), its ``n_samples``, the name of
-            the ``score``, its ``value``, and the bounds ``low`` and ``high`` of its
-            95 % interval.
+            One row for each score: ``section`` of the report, ``group`` in the section
+            (a predictor, a label, a part of the reviews), ``n_samples`` of the group,
+            name of the ``score``, its ``value``, and the bounds ``low`` and ``high`` of
+            its 95 % interval.
         """
         return self.scores.copy()
 
     def to_dict(self):
-        """Return all of the report but the plots, as JSON can hold it.
+        """Return the report without its plots, as types that JSON supports.
 
         Returns
         -------
         report : dict
             ``scores`` by section, group and name, ``confusion``, ``calibration``,
-            ``errors``, ``notes`` and the numbers of reviews. NaN becomes None, and a
-            label that is neither number nor string a string.
+            ``recipe``, ``errors``, ``notes`` and the numbers of reviews. NaN becomes
+            None. Labels that are neither numbers nor strings become strings.
         """
         calibration = None if self.calibration is None else self.calibration.frame()
         return {
@@ -124,104 +147,91 @@ class ReviewReport:
             "n_repeated": self.n_repeated,
             "n_seen": self.n_seen,
             "notes": list(self.notes),
-            "labels": [_to_json(label) for label in self.confusion.labels],
-            "scores": _to_records(self.scores),
+            "labels": _to_json(pd.Series(self.confusion.labels)),
+            "scores": _to_json(self.scores),
             "confusion": self.confusion.matrix.tolist(),
-            "calibration": _to_records(calibration),
-            "errors": _to_records(self.errors),
+            "calibration": _to_json(calibration),
+            "recipe": _to_json(self.recipe),
+            "errors": _to_json(self.errors),
         }
 
     def save_html(self, path):
-        """Write the report as one page that needs no other file and no network.
+        """Write the report as one HTML page without scripts or external resources.
 
-        It has no script, and shows the texts of the reviews as they are, their markup
-        included. It quotes some of the reviews: mind who may read them.
+        The page quotes reviews, with their markup escaped.
 
         Parameters
         ----------
         path : str or path-like
-            The file. It is written whole or not at all.
+            The file, which is written atomically.
 
         Raises
         ------
         ValueError
-            If its folder is not there.
+            If its folder does not exist.
         """
-        from skreviews.inspection._page import make_page
-
-        save_page(path, make_page(self))
+        title = f"Report on {self.n_samples:,} reviews"
+        save_page(path, render_page("report.html", title, **self._page_content()))
 
     def summarise(self):
-        """Return the main result as a sentence or two.
+        """Return the main result as one or two sentences.
 
         Returns
         -------
         summary : str
         """
-        overall = self.scores[self.scores["section"] == "overall"]
-        accuracy = overall[overall["score"] == "accuracy"].set_index("group")
+        is_accuracy = self.scores[["section", "score"]].eq(["overall", "accuracy"])
+        accuracy = self.scores[is_accuracy.all(axis=1)].set_index("group")
         model = accuracy.loc[MODEL]
         summary = (
-            f"The model gives {model['value']:.1%} of {self.n_samples:,} reviews their "
-            f"own label (95% interval {model['low']:.1%} to {model['high']:.1%})."
+            f"The accuracy on {self.n_samples:,} reviews is {model['value']:.1%} "
+            f"(95% interval {model['low']:.1%} to {model['high']:.1%})."
         )
         others = [
             f"{name} {value:.1%}"
             for name, value in accuracy["value"].drop(MODEL).items()
         ]
-        if others:
-            summary += f" For comparison: {', '.join(others)}."
-        return summary
+        return f"{summary} Baselines: {', '.join(others)}." if others else summary
 
     def tables(self):
-        """Return the scores as they are shown: rows of strings, by title.
+        """Return the scores as formatted tables.
 
         Returns
         -------
         tables : dict of str to list of list of str
-            The first row of each table is its head.
+            Rows of strings by the title of the table. The first row is the header.
         """
         tables = {}
         for section, title, names in _SECTIONS:
             part = self.scores[self.scores["section"] == section]
             if len(part):
-                make = _tabulate_scores if names is None else _tabulate_groups
-                tables[title] = make(part, names)
+                cells = {
+                    (row.group, row.score): _format(row) for row in part.itertuples()
+                }
+                tables[title] = _tabulate(part, names, cells)
         return tables
 
-
-# Sections, their titles, and the scores that head the columns. With None it is the
-# groups that do, as their scores are compared.
-_SHORT = ["accuracy", "macro_f1", "mean_absolute_error"]
-_SECTIONS = [
-    ("overall", "Scores", None),
-    ("difference", "The model less the simple ones", None),
-    ("decision", "The most probable label, or the median", None),
-    ("label", "By label", ["precision", "recall", "f1"]),
-    ("length", "By length", _SHORT),
-    ("unknown words", "By share of unknown words", _SHORT),
-    ("seen in training", "By whether training had the same text", _SHORT),
-]
+    def _page_content(self):
+        displays = {
+            "Confusion matrix": self.confusion,
+            "Label distribution": self.distribution,
+            "Calibration": self.calibration,
+            "Training": self.training,
+        }
+        plots = {title: draw(plot) for title, plot in displays.items() if plot}
+        return {"report": self, "plots": plots}
 
 
-def _tabulate_scores(part, _):
-    """One row for each score, one column for each group."""
-    groups = part["group"].unique()
-    cells = {(row.group, row.score): _format(row) for row in part.itertuples()}
-    head = ["", *map(show_label, groups)]
-    return [head] + [
-        [_show_name(name), *(cells.get((group, name), "-") for group in groups)]
-        for name in part["score"].unique()
-    ]
-
-
-def _tabulate_groups(part, names):
-    """One row for each group, one column for each score."""
+def _tabulate(part, names, cells):
+    if names is None:
+        groups = part["group"].unique()
+        return [["", *map(show_label, groups)]] + [
+            [_show_name(name), *(cells.get((group, name), "-") for group in groups)]
+            for name in part["score"].unique()
+        ]
     names = [name for name in names if name in set(part["score"])]
-    cells = {(row.group, row.score): _format(row) for row in part.itertuples()}
-    sizes = dict(zip(part["group"], part["n_samples"], strict=True))
-    head = ["", "reviews", *map(_show_name, names)]
-    return [head] + [
+    sizes = part.groupby("group", sort=False)["n_samples"].first()
+    return [["", "reviews", *map(_show_name, names)]] + [
         [show_label(group), f"{size:,}", *(cells[group, name] for name in names)]
         for group, size in sizes.items()
     ]
@@ -239,34 +249,19 @@ def _format(row):
 
 
 def _round(number):
-    return f"{round(number, 3) + 0.0:.3f}"  # 0.0 is for -0.0, which would show its sign
+    return f"{round(number, 3) + 0.0:.3f}"  # adding 0.0 turns -0.0 into 0.0
 
 
 def _align(rows):
-    """Return a table as text: names to the left, the rest to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        cells = [first.ljust(widths[0])]
-        cells += [c.rjust(w) for c, w in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    """Return a table as text: the first column left, the others right aligned."""
+    (_, *head), *body = rows
+    names, cells = [row[0] for row in body], [row[1:] for row in body]
+    return pd.DataFrame(cells, names, head).to_string()
 
 
-def _to_records(frame):
+def _to_json(frame):
+    """Return a DataFrame or Series as a list of what JSON supports."""
     if frame is None:
         return None
-    return [
-        {name: _to_json(value) for name, value in record.items()}
-        for record in frame.to_dict("records")
-    ]
-
-
-def _to_json(value):
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return None if np.isnan(value) else float(value)
-    return str(value)
+    options = {"orient": "records", "double_precision": 15, "default_handler": str}
+    return json.loads(frame.to_json(**options))

@@ -1,27 +1,36 @@
-"""TrainingDisplay: how the training went, epoch by epoch."""
+"""TrainingDisplay: loss and accuracy of each epoch."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skreviews.inspection._figures import Figure
 
-class TrainingDisplay:
-    """Training and validation loss and accuracy of a fitted classifier by epoch.
+_SCORES = ("loss", "accuracy")
+# Dashes, markers and lightness distinguish the curves without colour.
+_STYLES = {
+    "train": {"label": "Training", "ls": "--", "marker": "s", "color": "#6baed6"},
+    "valid": {"label": "Validation", "ls": "-", "marker": "o", "color": "#08306b"},
+}
 
-    Made by `from_estimator`, as scikit-learn's displays are.
+
+class TrainingDisplay(Figure):
+    """Training and validation loss and accuracy of each epoch.
+
+    Create it with `from_estimator`.
 
     Parameters
     ----------
     history : DataFrame
-        One row for each epoch, as in the attribute `history_` of the classifier.
+        One row for each epoch, as the attribute `history_` of the classifier.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the losses.
     axes_ : ndarray of matplotlib Axes
-        These and, if drawn, the ones with the accuracies.
+        All axes: losses and, if drawn, accuracies.
     figure_ : matplotlib Figure
-        Figure that holds the axes.
+        Figure that contains the axes.
     lines_ : dict of str to matplotlib Line2D
         The curve of each column.
 
@@ -50,8 +59,8 @@ class TrainingDisplay:
         estimator : LSTMClassifier, Pipeline that ends with one, or search over them
             Fitted estimator.
         ax : matplotlib Axes, pair of them or None, default=None
-            Axes to draw on: one for the losses alone, or two for losses and
-            accuracies. None makes a new figure with both.
+            One axes for the losses alone, or two for losses and accuracies. None
+            creates a figure with both.
 
         Returns
         -------
@@ -68,8 +77,8 @@ class TrainingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, pair of them or None, default=None
-            Axes to draw on: one for the losses alone, or two for losses and
-            accuracies. None makes a new figure with both.
+            One axes for the losses alone, or two for losses and accuracies. None
+            creates a figure with both.
 
         Returns
         -------
@@ -77,15 +86,9 @@ class TrainingDisplay:
         """
         from matplotlib.ticker import MaxNLocator
 
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(2, figsize=self._figsize(), layout="constrained")
-        self.axes_ = np.atleast_1d(ax)
-        self.ax_ = self.axes_[0]
-        self.figure_ = self.ax_.figure
+        self.axes_ = np.atleast_1d(self._set_axes(ax))
         self.lines_ = {}
-        for ax, score in zip(self.axes_, ("loss", "accuracy"), strict=False):
+        for ax, score in zip(self.axes_, _SCORES, strict=False):
             self._plot_score(ax, score)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.axes_[-1].set_xlabel("Epoch")
@@ -93,19 +96,19 @@ class TrainingDisplay:
         return self
 
     def frame(self):
-        """Return the numbers that are drawn.
+        """Return the drawn numbers.
 
         Returns
         -------
         frame : DataFrame
-            Columns ``epoch``, ``train_loss``, ``train_accuracy`` and, if rows were held
-            out, ``valid_loss``, ``valid_accuracy``.
+            The columns ``epoch``, ``train_loss``, ``train_accuracy`` and, with held-out
+            samples, ``valid_loss`` and ``valid_accuracy``.
         """
-        kept = ["epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"]
-        return self.history[[name for name in kept if name in self.history]]
+        scores = [f"{part}_{score}" for part in _STYLES for score in _SCORES]
+        names = [name for name in ["epoch", *scores] if name in self.history]
+        return self.history[names]
 
     def _figsize(self):
-        """Return width and height in inches that hold all that is drawn."""
         return 6.4, 5.6
 
     def _plot_score(self, ax, score):
@@ -120,20 +123,3 @@ class TrainingDisplay:
             label = f"Highest accuracy (epoch {best})"
             ax.axvline(best, color="0.6", linestyle=":", label=label)
         ax.set_ylabel(score.capitalize())
-
-
-# Told apart by dash, marker and lightness.
-_STYLES = {
-    "train": {
-        "label": "Training",
-        "linestyle": "--",
-        "marker": "s",
-        "color": "#6baed6",
-    },
-    "valid": {
-        "label": "Validation",
-        "linestyle": "-",
-        "marker": "o",
-        "color": "#08306b",
-    },
-}

@@ -1,4 +1,4 @@
-"""Which words of a raw text became which tokens."""
+"""Aligner: find the words of a raw text that became its tokens."""
 
 import re
 from itertools import chain
@@ -6,20 +6,20 @@ from typing import NamedTuple
 
 from skreviews.preprocessing import check_texts
 
-# Between blanks, and a tag is a piece of its own: "Fine.<br />But" has four.
+# Split at white space and around tags: "Fine.<br />But" has four pieces.
 _PIECES = re.compile(r"<[^\s<>]*>?|[^\s<>]+>?|>")
 
 
 class Word(NamedTuple):
-    """A piece of a raw text, and the tokens that were made of it, maybe none."""
+    """A piece of a raw text and its tokens."""
 
     start: int
     stop: int
     tokens: list[str]
 
 
-class Reader:
-    """Reads texts as a fitted pipeline does: cleans them and splits them into tokens.
+class Aligner:
+    """Clean texts and split them into tokens, as a fitted pipeline does.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Reader:
         self.vectorizer = vectorizer
 
     def clean(self, texts):
-        """Return what the vectorizer is given."""
+        """Return the input of the vectorizer."""
         for step in self.cleaning:
             texts = step.transform(texts)
         return texts
@@ -51,18 +51,17 @@ class Reader:
         ]
 
     def find_words(self, text, tokens):
-        """Part a text into words that can be read one by one.
+        """Split a text into the smallest pieces that can be tokenized separately.
 
-        They are the smallest pieces whose tokens, one after the other, are those of the
-        whole text. Mostly a word is what stands between blanks. But what a cleaner sees
-        as one, such as ``<a href="x">`` or a comment, stays one word, whatever the
-        cleaner: nothing is known of it here.
+        The concatenated tokens of the pieces are those of the text. Most words are
+        separated by white space. A piece that a cleaner treats as one, such as
+        ``<a href="x">`` or a comment, stays one word. This works with any cleaner.
 
         Parameters
         ----------
         text : str
         tokens : list of str
-            Those of the whole text.
+            The tokens of the text.
 
         Returns
         -------
@@ -77,18 +76,17 @@ class Reader:
         return self._divide(text, pieces, tokens)
 
     def _divide(self, text, pieces, tokens):
-        """Return the words of the pieces of a text, which has these tokens."""
+        """Return the words that these pieces with these tokens form."""
         if list(chain.from_iterable(piece.tokens for piece in pieces)) == tokens:
             return pieces
         start, stop = pieces[0].start, pieces[-1].stop
-        # From the middle outward, so that halves are halved.
+        # From the middle outward, for a small depth of the recursion.
         middle = len(pieces) // 2
         for cut in sorted(range(1, len(pieces)), key=lambda cut: abs(cut - middle)):
             left, right = pieces[:cut], pieces[cut:]
             halves = [text[start : left[-1].stop], text[right[0].start : stop]]
             left_tokens, right_tokens = self.split(halves)
             if left_tokens + right_tokens == tokens:
-                return self._divide(text, left, left_tokens) + self._divide(
-                    text, right, right_tokens
-                )
+                left_words = self._divide(text, left, left_tokens)
+                return left_words + self._divide(text, right, right_tokens)
         return [Word(start, stop, tokens)]
