@@ -15,12 +15,16 @@ from skreviews.cli import main
 from skreviews.metrics import quadratic_weighted_kappa
 from skreviews.search import read_config, run_search, tabulate_results
 
-FIXED = {"lstm__max_epochs": 2, "lstm__embedding_dim": 4, "lstm__ngrams__n_buckets": 64}
+FIXED = {
+    "lstm__max_epochs": 1,
+    "lstm__embedding_dim": 4,
+    "lstm__ngrams__n_buckets": 64,
+}
 TOML = """
 scoring = "quadratic_weighted_kappa"
 cv = 2
 [pipeline]
-lstm__max_epochs = 2
+lstm__max_epochs = 1
 lstm__embedding_dim = 4
 lstm__ngrams__n_buckets = 64
 [grid]
@@ -39,18 +43,18 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_search_prints_its_table_and_saves_it_and_the_best_model(folder, capsys):
+def test_search_prints_and_saves_its_table_and_the_best_model(folder, capsys):
     args = ["search", "s.toml", "in.csv", "-o", "best.skr", "--results", "r.csv"]
     assert main(args) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("quadratic_weighted_kappa over 2 folds\n rank ")
-    assert shown.err == ""  # no progress bar where there is no terminal
+    assert shown.err == ""  # no progress bar without a terminal
     table = pd.read_csv("r.csv")
     assert table["rank"].is_monotonic_increasing and table["rank"][0] == 1
     assert sorted(table["lstm__hidden_size"]) == [2, 4]
     best = load("best.skr")
     assert best["lstm"].hidden_size == table["lstm__hidden_size"][0]
-    assert best["lstm"].max_epochs == 2 and best.steps[1][1] == "passthrough"
+    assert best["lstm"].max_epochs == 1 and best.steps[1][1] == "passthrough"
     assert {path.name for path in folder.iterdir()} == {
         "in.csv",
         "s.toml",
@@ -59,7 +63,7 @@ def test_search_prints_its_table_and_saves_it_and_the_best_model(folder, capsys)
     }
 
 
-def test_search_is_repeatable_and_reads_json_and_saves_for_joblib(folder, capsys):
+def test_search_is_reproducible_and_supports_json_and_joblib(folder, capsys):
     config = {
         "cv": 2,
         "pipeline": FIXED,
@@ -76,7 +80,7 @@ def test_search_is_repeatable_and_reads_json_and_saves_for_joblib(folder, capsys
     assert joblib.load("best.joblib").predict(["good"]).shape == (1,)
 
 
-def test_a_grid_scores_what_cross_validation_scores():
+def test_the_scores_of_a_grid_equal_cross_validation():
     X, y = make_reviews(80, random_state=0)
     config = {
         "scoring": "quadratic_weighted_kappa",
@@ -93,18 +97,18 @@ def test_a_grid_scores_what_cross_validation_scores():
             scores.append(quadratic_weighted_kappa(y[test], pipe.predict(X[test])))
         found = search.cv_results_["mean_test_score"][number]
         assert found == pytest.approx(np.mean(scores))
-    # It scores as itself, too, and travels.
+    # The fitted search predicts and scores with its best estimator.
     again = joblib.hash(search.best_estimator_.predict(X))
     assert joblib.hash(search.predict(X)) == again
     assert search.score(X, y) == quadratic_weighted_kappa(y, search.predict(X))
 
 
-def test_random_draws_from_lists_and_ranges_within_their_ends():
+def test_random_candidates_are_within_their_lists_and_ranges():
     X, y = make_reviews(100, random_state=0)
     config = {
         "cv": 2,
         "n_iter": 4,
-        "pipeline": FIXED | {"lstm__max_epochs": 1},
+        "pipeline": FIXED,
         "random": {
             "lstm__hidden_size": {"low": 2, "high": 3},
             "lstm__lr": {"low": 1e-4, "high": 1e-2, "log": True},
@@ -127,7 +131,7 @@ def test_folds_are_stratified_and_keep_copies_of_a_text_together():
     X, y = np.tile(X, 3), np.tile(np.repeat([5, 1], 12), 3)
     config = {
         "cv": 3,
-        "pipeline": FIXED | {"lstm__max_epochs": 1},
+        "pipeline": FIXED,
         "grid": {"lstm__hidden_size": [2]},
     }
     search = run_search(config, X, y, random_state=0)
@@ -168,7 +172,7 @@ def test_folds_are_stratified_and_keep_copies_of_a_text_together():
         ("[grid\n", "s.toml: .*line 1"),
     ],
 )
-def test_what_a_config_gets_wrong_is_named_before_any_work(
+def test_an_invalid_config_is_refused_before_any_training(
     folder, text, message, capsys, monkeypatch
 ):
     monkeypatch.setattr("skreviews.read_reviews", None, raising=False)
@@ -179,7 +183,7 @@ def test_what_a_config_gets_wrong_is_named_before_any_work(
     assert re.search(message, shown)
 
 
-def test_a_score_that_these_labels_do_not_have_is_refused_before_any_fit():
+def test_a_score_that_is_undefined_for_the_labels_is_refused_before_any_fit():
     X, y = make_reviews(100, random_state=0)
     config = {"cv": 2, "grid": {"lstm__hidden_size": [2]}}
     words = np.where(y > 3, "good", "bad")
@@ -191,7 +195,7 @@ def test_a_score_that_these_labels_do_not_have_is_refused_before_any_fit():
         run_search(config, X, y[:-1])
 
 
-def test_a_config_has_a_name_that_tells_its_kind(tmp_path):
+def test_a_config_needs_a_known_suffix_and_a_table(tmp_path):
     with pytest.raises(ValueError, match=r"\*.toml or \*.json"):
         read_config(tmp_path / "s.yaml")
     (tmp_path / "s.json").write_text("[]")

@@ -10,28 +10,35 @@ import joblib
 import pandas as pd
 import pytest
 
-from skreviews import make_review_pipeline, make_reviews
+from skreviews import __version__, make_reviews
 from skreviews.cli import main
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A folder with a CSV of reviews, and a small model trained on it."""
+def exported(tmp_path_factory, fitted_pipe):
+    """A folder with a CSV of reviews and a joblib file of a model."""
     folder = tmp_path_factory.mktemp("shell")
-    X, y = make_reviews(120, random_state=0)
+    X, y = make_reviews(100, random_state=0)
     pd.DataFrame({"content": X, "score": y}).to_csv(folder / "reviews.csv", index=False)
-    pipe = make_review_pipeline(
-        random_state=0, lstm__hidden_size=4, lstm__max_epochs=2, lstm__ngram_buckets=64
-    )
-    joblib.dump(pipe.fit(X, y), folder / "m.joblib")
+    joblib.dump(fitted_pipe, folder / "m.joblib")
     return folder
+
+
+@pytest.fixture
+def small_training(monkeypatch, make_small_pipeline):
+    """Let `train` fit small pipelines."""
+
+    def make(random_state, device, **params):
+        return make_small_pipeline(**params)
+
+    monkeypatch.setattr("skreviews.make_review_pipeline", make, raising=False)
 
 
 def _run(*args):
     return main([str(arg) for arg in args])
 
 
-def test_shared_options_may_stand_before_the_command_and_after_it(exported, capsys):
+def test_shared_options_are_accepted_before_and_after_the_command(exported, capsys):
     args = [exported / "m.joblib", exported / "reviews.csv"]
     capsys.readouterr()
     assert _run("evaluate", *args, "--seed", 3, "--device", "cpu") == 0
@@ -42,14 +49,14 @@ def test_shared_options_may_stand_before_the_command_and_after_it(exported, caps
     assert capsys.readouterr().out != after
 
 
-def test_a_shared_option_that_a_command_does_not_take_is_refused(capsys):
+def test_a_shared_option_that_a_command_does_not_use_is_refused(capsys):
     with pytest.raises(SystemExit) as stop:
         _run("--seed", 3, "explain", "m.skr", "good")
     assert stop.value.code == 2
-    assert "explain takes no --seed" in capsys.readouterr().err
+    assert "explain does not accept --seed" in capsys.readouterr().err
 
 
-def test_quiet_prints_results_only(exported, tmp_path, capsys):
+def test_quiet_prints_results_only(exported, tmp_path, small_training, capsys):
     reviews, model, page = exported / "reviews.csv", exported / "m.joblib", "page.html"
     capsys.readouterr()
     assert _run("train", reviews, "-o", tmp_path / "m.skr", "--quiet") == 0
@@ -67,7 +74,9 @@ class _Terminal(io.StringIO):
         return True
 
 
-def test_a_progress_bar_is_for_terminals_alone(exported, tmp_path, monkeypatch, capsys):
+def test_a_progress_bar_needs_a_terminal(
+    exported, tmp_path, small_training, monkeypatch, capsys
+):
     args = ("train", exported / "reviews.csv", "-o", tmp_path / "m.skr")
     assert _run(*args) == 0
     assert capsys.readouterr().err == ""
@@ -89,7 +98,7 @@ def test_a_progress_bar_is_for_terminals_alone(exported, tmp_path, monkeypatch, 
         (ImportError("wrong"), 1),
     ],
 )
-def test_wrong_input_exits_with_2_and_a_failure_with_1(
+def test_invalid_input_exits_with_2_and_a_failure_with_1(
     error, code, monkeypatch, capsys
 ):
     def fail(**kwargs):
@@ -101,7 +110,14 @@ def test_wrong_input_exits_with_2_and_a_failure_with_1(
     assert "wrong" in shown and shown.count("\n") == 1
 
 
-def test_a_reader_that_stops_reading_is_no_error(exported):
+def test_the_module_runs():
+    run = [sys.executable, "-m", "skreviews"]
+    shown = subprocess.run([*run, "--version"], capture_output=True, text=True)
+    assert shown.stdout.strip() == f"skreviews {__version__}"
+    assert subprocess.run(run, capture_output=True).returncode == 2
+
+
+def test_a_closed_output_exits_with_141(exported):
     run = subprocess.Popen(
         [sys.executable, "-m", "skreviews", "explain", exported / "m.joblib", "good"],
         stdout=subprocess.PIPE,
@@ -113,15 +129,15 @@ def test_a_reader_that_stops_reading_is_no_error(exported):
     assert run.wait() == 141
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT")
-def test_ctrl_c_in_training_leaves_no_file(exported, tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT")
+def test_ctrl_c_in_training_leaves_no_files(exported, tmp_path):
     run = subprocess.Popen(
         [sys.executable, "-u", "-m", "skreviews", "train", "--output", "m.skr"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Shells let what they start in the background ignore it.
+        # A background process of a shell ignores SIGINT.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     for line in run.stdout:
@@ -135,7 +151,7 @@ def test_ctrl_c_in_training_leaves_no_file(exported, tmp_path):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_completion_knows_commands_and_options(shell, capsys):
+def test_completion_has_commands_and_options(shell, capsys):
     pytest.importorskip("shtab")
     with pytest.raises(SystemExit) as stop:
         _run("--print-completion", shell)
@@ -145,7 +161,7 @@ def test_completion_knows_commands_and_options(shell, capsys):
         assert word.lstrip("-") in shown
 
 
-def test_completion_says_what_it_needs(monkeypatch, capsys):
+def test_completion_names_its_missing_library(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "shtab", None)
     with pytest.raises(SystemExit) as stop:
         _run("--print-completion", "bash")

@@ -1,4 +1,4 @@
-"""The command line: one file for each command."""
+"""The command line: one file per command."""
 
 import argparse
 import os
@@ -28,12 +28,12 @@ _COMMANDS = (
 _EXIT_CODES = """\
 exit codes:
   0    done
-  1    failed while running: disk full, out of memory, a broken machine
-  2    wrong usage or input: an option, a file or a column that is not there
-  130  interrupted by Ctrl-C; files are written whole or not at all
-  141  whoever read the output has closed it, such as head
+  1    failure: disk full, out of memory, a library that is not installed
+  2    wrong usage or input: an option, a file or a column that cannot be used
+  130  interrupted by Ctrl-C; no file is incomplete
+  141  the reader of the output closed it, such as head
 """
-# What can be mended by giving something else.
+# Errors that other arguments can fix.
 _WRONG_INPUT = (
     ValueError,
     LookupError,
@@ -43,7 +43,7 @@ _WRONG_INPUT = (
     NotADirectoryError,
     PermissionError,
 )
-# What can happen to the best of inputs. All else is a fault of ours: a traceback.
+# Errors of the environment. Any other error is a bug and gives a traceback.
 _FAILURES = (OSError, MemoryError, RuntimeError, ImportError)
 
 
@@ -53,25 +53,24 @@ def main(argv=None) -> int:
     Parameters
     ----------
     argv : list of str or None, default=None
-        The arguments; None takes those of the process.
+        The arguments. None takes those of the process.
 
     Returns
     -------
     code : int
-        0 done, 1 failed while running, 2 wrong usage or input; as shells count
-        signals, 130 for Ctrl-C and 141 where nobody reads the output any more.
+        0 done, 1 failure, 2 wrong usage or input, 130 Ctrl-C, 141 closed output.
 
     Raises
     ------
     SystemExit
-        By argparse: after ``--help`` and ``--version``, and with 2 for wrong usage.
+        By argparse, after ``--help`` and ``--version``, and for wrong usage.
     """
     try:
         try:
             return _run(argv)
         finally:
             sys.stdout.flush()
-    except OSError as error:  # of standard output; what is left of it goes nowhere
+    except OSError as error:  # of standard output; Python flushes it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return 141
@@ -101,7 +100,7 @@ def _run(argv):
 
 
 def make_parser():
-    """Return the parser of all commands; it imports nothing heavy."""
+    """Return the parser of all commands, without importing heavy libraries."""
     parser = argparse.ArgumentParser(
         prog="skreviews",
         description="Classify reviews with an LSTM.",
@@ -114,8 +113,8 @@ def make_parser():
     parser.add_argument(
         "--print-completion",
         action=PrintCompletion,
-        help="print what completes commands and options in this shell: bash, zsh or "
-        "tcsh (needs skreviews[completion])",
+        help="print a completion script for this shell: bash, zsh or tcsh (needs "
+        "skreviews[completion])",
     )
     add_shared_options(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

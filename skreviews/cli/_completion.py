@@ -1,20 +1,20 @@
-"""Completion of commands, options and files by the shell."""
+"""Shell completion of commands, options and files."""
 
 import argparse
 
-# Arguments that are files, by their names in --help, and how each shell finds files.
+# Metavars of files, and the completion of files in each shell.
 _FILES = {"CONFIG", "CSV", "FILE", "MODEL", "PAGE"}
-_FIND_FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
+_COMPLETE_FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 
 
 class PrintCompletion(argparse.Action):
-    """Print a script that teaches a shell the parser, and stop."""
+    """Print a completion script for a shell and exit."""
 
     def __init__(self, option_strings, dest, help):
         super().__init__(
             option_strings,
             argparse.SUPPRESS,
-            choices=sorted(_FIND_FILES),
+            choices=sorted(_COMPLETE_FILES),
             metavar="SHELL",
             help=help,
         )
@@ -30,7 +30,7 @@ class PrintCompletion(argparse.Action):
             )
         for action in _list_actions(parser):
             if action.metavar in _FILES:
-                action.complete = _FIND_FILES
+                action.complete = _COMPLETE_FILES
         print(shtab.complete(parser, shell))
         parser.exit()
 

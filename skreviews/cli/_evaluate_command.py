@@ -1,24 +1,23 @@
-"""evaluate: judge a model on a file of reviews that it has not seen."""
-
-from pathlib import Path
+"""evaluate: score a model on a file of test reviews."""
 
 import skreviews
 from skreviews._atomic import check_folder
-from skreviews.cli._model_files import open_model
+from skreviews.cli._model_files import open_model, save_page
 from skreviews.cli._options import (
     add_column_options,
     add_model_argument,
+    add_page_option,
     add_shared_options,
 )
 
 
 def add_parser(commands):
-    """Add the command to the others."""
+    """Add the command."""
     parser = commands.add_parser(
         "evaluate",
-        help="judge a model on reviews that it was not trained on",
-        description="Print scores with intervals and, with --train, those of simple "
-        "models beside them.",
+        help="score a model on reviews it was not trained on",
+        description="Print scores with intervals and, with --train, those of "
+        "baselines.",
         epilog="example: python -m skreviews evaluate model.joblib test.csv --train "
         "train.csv --html report.html",
     )
@@ -28,18 +27,16 @@ def add_parser(commands):
     parser.add_argument(
         "--train",
         metavar="FILE",
-        help="the reviews it was trained on, with the same columns: for simple models "
-        "beside it, and for finding texts that stand in both files",
+        help="the training reviews, with the same columns, for baselines and for the "
+        "count of texts in both files",
     )
-    parser.add_argument(
-        "--html", type=Path, metavar="PAGE", help="save the report as a page with plots"
-    )
+    add_page_option(parser)
     add_shared_options(parser, seed_of="the intervals")
     parser.set_defaults(run=run)
 
 
 def run(args):
-    """Print the report; save it as a page."""
+    """Evaluate, print and save."""
     if args.html is not None:
         check_folder(args.html)
     columns = {"text": args.text, "target": args.target}
@@ -52,7 +49,4 @@ def run(args):
         pipe, X, y, X_train=X_train, y_train=y_train, random_state=args.seed
     )
     print(report)
-    if args.html is not None:
-        report.save_html(args.html)
-        if not args.quiet:
-            print(f"\nSaved the report as {args.html}.")
+    save_page(report, args.html, args.quiet)

@@ -1,4 +1,4 @@
-"""info: tell what is in a model file."""
+"""info: show the contents of a model file."""
 
 import json
 from pathlib import Path
@@ -7,45 +7,46 @@ from skreviews.cli._options import add_shared_options
 
 
 def add_parser(commands):
-    """Add the command to the others."""
+    """Add the command."""
     parser = commands.add_parser(
         "info",
-        help="tell what is in a model file",
-        description="Tell what is in a .skr file: sizes, versions, training data, "
-        "labels, and the parameters that differ from the defaults. Nothing in the file "
-        "is run. Files of joblib are refused: to look into one is to run it.",
+        help="show the contents of a model file",
+        description="Show the contents of a .skr file: sizes, versions, training data, "
+        "labels, recipe, and the parameters that differ from the defaults. No code of "
+        "the file is run. joblib files are refused, because opening one can run code.",
         epilog="example: python -m skreviews info model.skr --json",
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="a .skr file")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON, for machines")
-    form.add_argument("--card", action="store_true", help="print the card alone")
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--card", action="store_true", help="print the model card only")
     add_shared_options(parser, [])
     parser.set_defaults(run=run)
 
 
 def run(args):
-    """Print what the file holds."""
+    """Print the contents."""
+    from skreviews.inspection._pages import strip_controls
     from skreviews.persistence import describe
 
     if args.model.suffix != ".skr":
         raise ValueError(
-            f"{args.model} is no .skr file, and info opens no other: a pickle can run "
-            "code when it is opened. Save the model with skreviews.save."
+            f"{args.model} is not a .skr file: info does not open pickles, which can "
+            "run code. Save the model with skreviews.save."
         )
     about = describe(args.model)
     if args.json:
         print(json.dumps(about, indent=1))
     else:
         text = about["card"].rstrip() if args.card else _to_text(args.model, about)
-        print(_without_control(text))
+        print(strip_controls(text))
 
 
 def _to_text(path, about):
     training = about["training"]
     rows = {
         "format version": about["format_version"],
-        "made with": _join(f"{k} {v}" for k, v in about["versions"].items()),
+        "versions": _join(f"{k} {v}" for k, v in about["versions"].items()),
         "saved on": training["date"],
         "trained on": f"{training['samples']:,} distinct samples of "
         f"{training['words']:,} words",
@@ -74,11 +75,3 @@ def _to_text(path, about):
 
 def _join(items):
     return ", ".join(items)
-
-
-def _without_control(text):
-    """Write control characters in numbers: a hostile file must not move a cursor."""
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
-        for letter in text
-    )

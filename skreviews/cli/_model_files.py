@@ -1,28 +1,28 @@
-"""The door for model files, in and out, shared by the commands."""
+"""Read and write model files."""
 
 import skreviews
 from skreviews._atomic import write_whole
 
 
 def open_model(path, device):
-    """Open a model that `train` or `search` has saved.
+    """Open a model saved by `train` or `search`.
 
     Parameters
     ----------
     path : Path
-        The file: a ``.skr``, or else one of joblib, which can run code.
+        A ``.skr`` file or a joblib file, which can run code.
     device : str
-        Where the LSTM computes.
+        Device of the LSTM.
 
     Returns
     -------
     pipe : Pipeline
-        Fitted; it ends with a `SequenceVectorizer` and a `LSTMClassifier`.
+        Fitted, with a `SequenceVectorizer` and an `LSTMClassifier` as its last steps.
 
     Raises
     ------
     ValueError
-        If it is no such file, or if the device is not there.
+        If the file is not such a model, or if the device is not available.
     """
     import joblib
 
@@ -30,15 +30,15 @@ def open_model(path, device):
     from skreviews.pipeline import find_steps
 
     if not path.is_file():
-        raise ValueError(f"the model {path} is not there.")
+        raise ValueError(f"the model {path} does not exist.")
     find_device(device)  # before the file is read
     if path.suffix == ".skr":
         return skreviews.load(path, device)
     try:
         pipe = joblib.load(path)
-        pipe.predict_proba  # noqa: B018 (is it a fitted classifier?)
-    except Exception as error:  # a broken pickle can raise anything
-        raise ValueError(f"{path} holds no model saved by train ({error}).") from error
+        pipe.predict_proba  # noqa: B018 (raises if it is not a fitted classifier)
+    except Exception as error:  # a damaged pickle can raise any error
+        raise ValueError(f"{path} is not a model saved by train ({error}).") from error
     try:
         *_, (lstm, _) = find_steps(pipe)
     except TypeError as error:
@@ -47,10 +47,18 @@ def open_model(path, device):
 
 
 def save_model(pipe, path):
-    """Save a fitted pipeline as a ``.skr`` or, by any other name, with joblib."""
+    """Save a fitted pipeline as a ``.skr`` file or, by any other name, with joblib."""
     import joblib
 
     if path.suffix == ".skr":
         skreviews.save(pipe, path)
     else:
         write_whole(path, lambda name: joblib.dump(pipe, name))
+
+
+def save_page(result, page, quiet):
+    """Save a report or an explanation as an HTML page, if there is a path."""
+    if page is not None:
+        result.save_html(page)
+        if not quiet:
+            print(f"\nSaved the page as {page}.")

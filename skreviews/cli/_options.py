@@ -3,41 +3,44 @@
 import argparse
 from pathlib import Path
 
-# Those that may stand before the command, too, with what they are if left out.
+# Options that are accepted before the command too, and their defaults.
 _SHARED = {"seed": 0, "device": "auto", "quiet": False}
 
 
 def add_model_argument(parser):
-    """Let the command take a model."""
+    """Add the model file."""
     parser.add_argument(
         "model",
         metavar="MODEL",
         type=Path,
-        help="saved by train or search; one other than .skr can run code when it is "
-        "opened: use those only that you trust",
+        help="model saved by train or search; files other than .skr can run code when "
+        "they are opened, so use only those that you trust",
     )
 
 
 def add_column_options(parser, *, target=True):
-    """Let the command take the names of the columns of a file."""
+    """Add the names of the columns."""
+    names = {"text": ("content", "texts"), "target": ("score", "labels")}
+    for name, (default, content) in names.items():
+        if target or name == "text":
+            parser.add_argument(
+                f"--{name}",
+                default=default,
+                metavar="COLUMN",
+                help=f"column of the {content} (default: {default})",
+            )
+
+
+def add_page_option(parser):
+    """Add the HTML page."""
     parser.add_argument(
-        "--text",
-        default="content",
-        metavar="COLUMN",
-        help="column of the texts (default: content)",
+        "--html", type=Path, metavar="PAGE", help="save an HTML page as well"
     )
-    if target:
-        parser.add_argument(
-            "--target",
-            default="score",
-            metavar="COLUMN",
-            help="column of the labels (default: score)",
-        )
 
 
-def add_shared_options(parser, names=tuple(_SHARED), *, seed_of="all that is random"):
-    """Let a command, or all of them, take the options of these names."""
-    # Left out, they set nothing: a command would else undo what stands before it.
+def add_shared_options(parser, names=tuple(_SHARED), *, seed_of="all random choices"):
+    """Add the shared options of these names."""
+    # SUPPRESS: a default of the command would override an option before it.
     if "seed" in names:
         parser.add_argument(
             "--seed",
@@ -49,7 +52,7 @@ def add_shared_options(parser, names=tuple(_SHARED), *, seed_of="all that is ran
         parser.add_argument(
             "--device",
             default=argparse.SUPPRESS,
-            help="cpu, cuda, cuda:0, mps or auto, the best that is there (default)",
+            help="cpu, cuda, cuda:0, mps or auto (default), the best available",
         )
     if "quiet" in names:
         parser.add_argument(
@@ -63,9 +66,9 @@ def add_shared_options(parser, names=tuple(_SHARED), *, seed_of="all that is ran
 
 
 def fill_shared_options(parser, args):
-    """Set those that were left out; refuse those that the command does not take."""
+    """Set defaults, and refuse options that the command does not use."""
     for name, default in _SHARED.items():
         if name in args.shared:
             vars(args).setdefault(name, default)
         elif name in args:
-            parser.error(f"{args.command} takes no --{name}")
+            parser.error(f"{args.command} does not accept --{name}")

@@ -1,4 +1,4 @@
-"""score: predict the labels of a file of reviews, of whatever size."""
+"""score: predict the labels of a file of reviews of any size."""
 
 import json
 import sys
@@ -15,13 +15,12 @@ _FORMATS = ["csv", "tsv", "jsonl", "parquet"]
 
 
 def add_parser(commands):
-    """Add the command to the others."""
+    """Add the command."""
     parser = commands.add_parser(
         "score",
         help="predict the labels of reviews",
         description="Write a row with 'prediction', 'proba_<label>' and 'status' for "
-        "each row of a file. A run that was cut off goes on where it was; until it is "
-        "done, its parts stand in TARGET.journal.",
+        "each row of a file. An interrupted run resumes from TARGET.journal.",
         epilog="example: python -m skreviews score model.skr reviews.csv -o out.csv "
         "--id reviewId",
     )
@@ -37,28 +36,27 @@ def add_parser(commands):
         "--output",
         required=True,
         metavar="TARGET",
-        help="a file, named likewise; a folder, as parts/, for Parquet; or - for "
-        "standard output. What is there already is not overwritten",
+        help="a file of these formats; a folder, such as parts/, for Parquet; or - for "
+        "standard output. Existing files are not overwritten",
     )
     add_column_options(parser, target=False)
     parser.add_argument(
         "--id",
         metavar="COLUMN",
-        help="column to write in place of 'row', the number of the row",
+        help="column to write instead of 'row', the number of the row",
     )
     parser.add_argument(
         "--columns",
         nargs="*",
         metavar="COLUMN",
-        help="columns to carry along (default: that of the texts; none if no name "
-        "follows)",
+        help="columns to copy (default: that of the texts; none without a name)",
     )
     parser.add_argument(
         "--batch-rows",
         default=10_000,
         type=int,
         metavar="ROWS",
-        help="rows at once; fewer take less memory (default: 10000)",
+        help="rows per batch; smaller batches need less memory (default: 10000)",
     )
     parser.add_argument(
         "--jobs",
@@ -66,21 +64,19 @@ def add_parser(commands):
         type=int,
         metavar="N",
         help="processes with one thread each, -1 for all cores (default: 1, this "
-        "process with all of its threads)",
+        "process with all threads)",
     )
     parser.add_argument(
         "--no-resume",
         action="store_true",
-        help="throw away what an earlier run has done",
+        help="discard the results of an interrupted run",
     )
-    parser.add_argument(
-        "--source-format",
-        choices=_FORMATS,
-        help="where the name does not tell it (standard input: csv)",
-    )
-    parser.add_argument(
-        "--target-format", choices=_FORMATS, help="likewise, of the target"
-    )
+    for name in ("source", "target"):
+        parser.add_argument(
+            f"--{name}-format",
+            choices=_FORMATS,
+            help=f"format of the {name}, if its name does not contain it",
+        )
     parser.add_argument(
         "--on-error",
         choices=["record", "raise"],
@@ -91,12 +87,13 @@ def add_parser(commands):
     parser.add_argument(
         "--raw-formulas",
         action="store_true",
-        help="in CSV, leave texts alone that a spreadsheet would run",
+        help="in CSV, do not escape texts that a spreadsheet would run",
     )
     parser.add_argument(
         "--log-json",
         action="store_true",
-        help="report on standard error, a JSON object a line, in place of a bar",
+        help="log to standard error, one JSON object per line, instead of a progress "
+        "bar",
     )
     add_shared_options(parser, ["device", "quiet"])
     parser.set_defaults(run=run)

@@ -9,14 +9,13 @@ from skreviews.cli._options import add_column_options, add_shared_options
 
 
 def add_parser(commands):
-    """Add the command to the others."""
+    """Add the command."""
     parser = commands.add_parser(
         "search",
         help="try parameters by cross-validation and save the best model",
-        description="Try the parameters that a small TOML or JSON file lists by "
-        "cross-validation, print how each did, and save the best model, fitted to all "
-        "reviews. Its score is the best of many and partly luck: judge it with "
-        "evaluate, on reviews of another file.",
+        description="Try the parameters of a TOML or JSON file by cross-validation, "
+        "print their scores, and save the best model, fitted to all reviews. Its score "
+        "is the best of many and therefore optimistic: use evaluate on another file.",
         epilog="example: python -m skreviews search search.toml reviews.csv -o "
         "best.skr --results results.csv",
     )
@@ -34,13 +33,12 @@ def add_parser(commands):
         required=True,
         type=Path,
         metavar="MODEL",
-        help="where the best model goes: as .skr, which holds no code, or else for "
-        "joblib",
+        help="path of the best model: .skr, which holds no code, or else joblib",
     )
     parser.add_argument(
         "--results", type=Path, metavar="CSV", help="save the table as well"
     )
-    add_shared_options(parser, seed_of="the folds, the draws and the trainings")
+    add_shared_options(parser, seed_of="the folds, the candidates and the training")
     parser.set_defaults(run=run)
 
 

@@ -1,4 +1,4 @@
-"""train: fit a pipeline to a file, judge it on a fifth of it, and save it."""
+"""train: fit a pipeline to a file, evaluate it on a fifth of the texts, and save it."""
 
 from pathlib import Path
 
@@ -7,22 +7,24 @@ from skreviews._atomic import check_folder, write_whole
 from skreviews.cli._model_files import save_model
 from skreviews.cli._options import add_column_options, add_shared_options
 
+_TEST_FRACTION = 0.2
+
 
 def add_parser(commands):
-    """Add the command to the others."""
+    """Add the command."""
     parser = commands.add_parser(
         "train",
-        help="train a model and judge it on reviews it has not seen",
-        description="Train a model on four fifths of the reviews, judge it on the "
-        "rest, and save it with a plot of the loss in training.",
+        help="train a model and evaluate it on held-out reviews",
+        description="Train a model on four fifths of the reviews, evaluate it on the "
+        "rest, and save it with a plot of its training.",
         epilog="example: python -m skreviews train reviews.csv --output model.joblib",
     )
     parser.add_argument(
         "file",
         nargs="?",
         metavar="FILE",
-        help="CSV, TSV, JSONL (each also .gz) or Parquet; without it the reviews that "
-        "come with the package",
+        help="CSV, TSV, JSONL (each also .gz) or Parquet (default: the app reviews of "
+        "the package)",
     )
     add_column_options(parser)
     parser.add_argument(
@@ -31,28 +33,27 @@ def add_parser(commands):
         default="model.joblib",
         type=Path,
         metavar="MODEL",
-        help="where the model goes: as .skr, which holds no code, or else for joblib; "
-        "its plot goes beside it as .png (default: model.joblib)",
+        help="path of the model: .skr, which holds no code, or else joblib; the plot "
+        "gets the suffix .png (default: model.joblib)",
     )
     parser.add_argument(
         "--validation-fraction",
         type=float,
         metavar="SHARE",
-        help="share of the training reviews that is held out, say 0.1, so that table "
-        "and plot show the validation loss too (default: none, all of them train)",
+        help="share of the training reviews to hold out for the validation loss, such "
+        "as 0.1 (default: none)",
     )
-    add_shared_options(parser, seed_of="the split and of the training")
+    add_shared_options(parser, seed_of="the split and the training")
     parser.set_defaults(run=run)
 
 
 def run(args):
-    """Train, judge, save."""
-    # Heavy imports wait until a command needs them: --help answers at once.
-    from sklearn.metrics import classification_report, confusion_matrix
-
+    """Train, evaluate, save, print."""
     plot = args.output.with_suffix(".png")
     if args.output == plot:
-        raise ValueError(f"{plot} is where the plot goes: give the model another name.")
+        raise ValueError(
+            f"{plot} is the file of the plot: give the model another name."
+        )
     check_folder(args.output)
     share = args.validation_fraction
     if share is not None and not 0 < share < 1:
@@ -61,52 +62,46 @@ def run(args):
         X, y = skreviews.load_app_reviews(return_X_y=True)
     else:
         X, y = skreviews.read_reviews(args.file, text=args.text, target=args.target)
-    in_test = _hold_out(X, y, args.seed)
+    is_test = _hold_out(X, y, args.seed)
+    X_train, X_test = X[~is_test], X[is_test]
     pipe = skreviews.make_review_pipeline(
         device=args.device,
         random_state=args.seed,
         verbose=0 if args.quiet else 1,
         lstm__validation_fraction=share,
     )
-    pipe.fit(X[~in_test], y[~in_test])
-    y_test, y_pred = y[in_test], pipe.predict(X[in_test])
-    # Before the report, which may go to a `head` that stops reading.
+    pipe.fit(X_train, y[~is_test])
+    report = skreviews.evaluate(
+        pipe,
+        X_test,
+        y[is_test],
+        X_train=X_train,
+        baselines=False,
+        random_state=args.seed,
+    )
+    # Before anything is printed: a closed output ends the process.
     _plot_training(pipe, plot)
     save_model(pipe, args.output)
-
     if not args.quiet:
         print()
-    print(f"Trained on {(~in_test).sum():,} reviews, tested on {in_test.sum():,}.")
-    print(f"Accuracy: {(y_test == y_pred).mean():.3f}\n")
-    print(classification_report(y_test, y_pred, labels=pipe.classes_, zero_division=0))
-    print("Confusion matrix (rows: true, columns: predicted)")
-    print(_to_table(confusion_matrix(y_test, y_pred, labels=pipe.classes_), pipe))
+    print(f"Trained on {len(X_train):,} reviews, tested on {len(X_test):,}.\n")
+    print(report)
     if not args.quiet:
         print(f"\nSaved the model as {args.output} and the plot of its loss as {plot}.")
 
 
 def _hold_out(X, y, seed):
-    """Mark a fifth of the distinct texts, stratified by their label."""
-    from sklearn.model_selection import train_test_split
+    """Mark a fifth of the distinct texts of each label."""
+    import numpy as np  # --help does not wait for imports
 
-    texts = X.drop_duplicates()
-    counts = y[texts.index].value_counts()
-    if counts.min() < 2:
-        rarest = counts.index.tolist()[-1]
-        raise ValueError(
-            f"the label {rarest!r} has one text only; each needs at least 2, to train "
-            "on one and to test on the other."
-        )
-    _, held_out = train_test_split(
-        texts, test_size=0.2, stratify=y[texts.index], random_state=seed
-    )
-    return X.isin(held_out)
+    from skreviews._labels import encode_labels
+    from skreviews._splits import check_distinct, group_texts, hold_out
 
-
-def _to_table(matrix, pipe):
-    import pandas as pd
-
-    return pd.DataFrame(matrix, index=pipe.classes_, columns=pipe.classes_)
+    classes, codes = encode_labels(y)
+    groups = group_texts(X)
+    remedy = "one to train and one to test. Add texts or drop the label"
+    check_distinct(groups, classes, codes, 2, remedy)
+    return hold_out(groups, codes, _TEST_FRACTION, np.random.default_rng(seed))
 
 
 def _plot_training(pipe, path):
