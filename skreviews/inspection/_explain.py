@@ -17,6 +17,7 @@ from skreviews.neural_network._runtime import flushed_denormals, limited_threads
 from skreviews.pipeline import find_steps
 from skreviews.preprocessing import check_texts
 from skreviews.preprocessing._token_ids import PADDING, UNKNOWN
+from skreviews.preprocessing._token_rows import find_kept
 
 # Texts that are printed; a file has all of them.
 _SHOWN = 20
