@@ -247,6 +247,7 @@ def test_the_first_partial_fit_knows_no_size():
     assert (recipe.word_vectors, recipe.embedding_dim) == ("random", 100)
     assert (recipe.batch_size, recipe.ngram_weight) == (32, 0.5)
     assert recipe.class_weight is None and recipe.frozen_epochs == 0
+    assert (recipe.max_epochs, recipe.adversarial) == (1, 0)
 
 
 # ---- The object
@@ -315,8 +316,10 @@ def test_punctuation_and_resamplers_do_not_change_the_measured_size(reviews):
 
 
 def _fit_pipeline(texts, y, **params):
+    # The automatic max_len is a quantile of the lengths, in which copies count.
+    params = {"vectorize__max_len": 100, "lstm__ngrams": None} | params
     pipeline = make_review_pipeline(
-        lstm__hidden_size=4, lstm__max_epochs=1, lstm__ngrams=None, **params
+        lstm__hidden_size=4, lstm__max_epochs=1, **params
     ).fit(texts, y)
     recipe = pipeline[-1].recipe_
     return recipe.n_samples, recipe.n_words
