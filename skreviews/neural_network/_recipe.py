@@ -168,11 +168,13 @@ def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
     choose("n_samples", n_samples, "distinct samples")
     choose("n_words", n_words, "words of the distinct samples")
     low, high = _BATCH_SIZES
-    multiples = low + (high - low) * _locate(n_samples, _BATCH_SAMPLES)
+    # In proportion to the samples, so that more of them do not train for more epochs.
+    exact = low * (high / low) ** _locate(n_samples, _BATCH_SAMPLES)
     batch_size = choose(
-        "batch_size", 8 * round(multiples / 8), "smaller data need more steps"
+        "batch_size", 2 * round(exact / 2), "smaller data need more steps"
     )
-    n_batches = max(1, -(-n_samples // batch_size))
+    is_auto = params["batch_size"] == "auto"
+    n_batches = max(1.0, n_samples / (exact if is_auto else batch_size))
     epochs, reason = _choose_epochs(n_batches, amount)
     if not n_samples:
         epochs, reason = 1, "partial_fit trains one epoch"
@@ -277,8 +279,8 @@ def _choose_epochs(n_batches, amount):
     most = max(most, min(_MOST_EPOCHS[1], _FEWEST_STEPS / n_batches))
     epochs = int(np.ceil(np.clip(_STEPS / n_batches, fewest, most) - 1e-6))
     return epochs, (
-        f"{_STEPS:,} steps of {n_batches:,} an epoch, at least {np.ceil(fewest):.0f} "
-        f"and at most {np.ceil(most):.0f} epochs"
+        f"{_STEPS:,} steps of {np.ceil(n_batches):,.0f} an epoch, at least "
+        f"{np.ceil(fewest):.0f} and at most {np.ceil(most):.0f} epochs"
     )
 
 
