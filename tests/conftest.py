@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
+from skorch.callbacks import Callback
 
 from skreviews import SequenceVectorizer, make_review_pipeline, make_reviews
 
@@ -79,6 +80,29 @@ def rows():
     for row, length in enumerate([9, 1, 4, 7, 2, 9]):
         ids[row, length:] = 0
     return ids
+
+
+class _StepSpy(Callback):
+    def __init__(self, look, seen):
+        self.look = look
+        self.seen = seen
+
+    def on_grad_computed(self, net, batch, **kwargs):
+        self.seen.append(self.look(net, batch))
+
+
+@pytest.fixture
+def spy_on_steps():
+    """A function from `look` to a callback and the list of what `look` returns.
+
+    ``look(net, batch)`` is called at each optimizer step, after the gradients.
+    """
+
+    def make(look):
+        seen = []
+        return _StepSpy(look, seen), seen
+
+    return make
 
 
 @pytest.fixture

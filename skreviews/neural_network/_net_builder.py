@@ -56,17 +56,14 @@ _TAKEN_NET_PARAMS = {
 def make_module_params(classifier, recipe, n_tokens, n_classes, device):
     """Return the parameters of the module, a dict."""
     module = {name: getattr(classifier, name) for name in _MODULE_PARAMS}
-    # A GPU would have to tell the CPU how many words a batch holds, and optimizers
-    # other than LazyAdam may refuse sparse gradients.
-    net_params = classifier.net_params or {}
-    lazy = device.type == "cpu" and "optimizer" not in net_params
     return module | {
         "n_tokens": n_tokens,
         "n_classes": n_classes,
         "embedding_dim": recipe.embedding_dim,
         "embedding_dropout": recipe.embedding_dropout,
         "word_dropout": recipe.word_dropout,
-        "sparse": recipe.sparse and lazy,
+        # A GPU would have to tell the CPU how many words a batch holds.
+        "sparse": recipe.sparse and device.type == "cpu",
     }
 
 

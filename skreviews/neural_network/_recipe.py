@@ -32,6 +32,9 @@ _VALIDATION_FRACTION = 0.1
 # From this vocabulary size on, an Adam step over all embeddings takes longer than one
 # over those of the batch (200,000 words: 58 ms against 13 ms).
 _LARGE_VOCABULARY = 50_000
+# Options that the lazy updates of LazyAdam follow. Others, and other optimizers, get
+# dense gradients.
+_LAZY_OPTIONS = {"optimizer__betas", "optimizer__eps", "optimizer__weight_decay"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Recipe:
     ngram_weight : float
         Weight of the n-gram model in the average of the two models' logits.
     sparse : bool
-        Whether the optimizer only updates the embeddings of the batch.
+        Whether the optimizer only updates the embeddings of the batch; on a CPU alone.
     why : dict of str
         The reason for each setting.
     """
@@ -246,10 +249,11 @@ def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
     )
     if params["ngrams"] is None:
         values["ngram_weight"], why["ngram_weight"] = 0.0, "there is no n-gram model"
+    options = {name for name in net_params if name.startswith("optimizer")}
     choose(
         "sparse",
-        n_tokens > _LARGE_VOCABULARY,
-        f"faster above {_LARGE_VOCABULARY:,} words",
+        n_tokens > _LARGE_VOCABULARY and options <= _LAZY_OPTIONS,
+        f"faster above {_LARGE_VOCABULARY:,} words, on a CPU and with LazyAdam",
     )
     return Recipe(**values, why=why)
 
