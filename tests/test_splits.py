@@ -82,10 +82,10 @@ def test_copies_with_different_labels_belong_to_their_rarest():
         assert len(np.unique(groups[held_out & of_rare])) == 1
 
 
-def test_a_class_whose_copies_have_other_labels_keeps_one():
-    # The only sample of class 1 is a copy of one of class 2.
-    groups = np.array([0, 1, 2, 3, 4, 4, 5, 6, 7])
-    codes = np.array([0, 0, 0, 0, 1, 2, 2, 2, 2])
+def test_a_class_whose_copies_have_a_rarer_label_keeps_one():
+    # All samples of class 2 are copies of one of the two samples of class 1.
+    groups = np.array([0, 1, 2, 3, 4, 5, 5, 5, 5])
+    codes = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2])
     for seed in range(20):
         held_out = _hold_out(groups, codes, 0.5, seed)
         assert set(codes[~held_out]) == {0, 1, 2}
