@@ -1,6 +1,7 @@
 """NgramClassifier: logistic regression of words and hashed n-grams."""
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -464,6 +465,8 @@ def test_classes_with_zero_weights_are_the_least_probable(ids, n_left):
     absent = scores[:, :-n_left]
     assert (absent < scores[:, -n_left:].max(axis=1, keepdims=True)).all()
     assert np.isin(classifier.predict(X), present).all()
+    bias = classifier.intercept_[-n_left:].min() - np.log((sample_weight > 0).sum())
+    np.testing.assert_allclose(classifier.intercept_[:-n_left], bias, rtol=1e-5)
     alone = NgramClassifier(n_buckets=500).fit(
         X[np.isin(y, present)], y[np.isin(y, present)]
     )
@@ -538,6 +541,15 @@ def test_the_first_step_is_one_of_adagrad(ids, n_classes):
         classifier.weights_[is_clear], -0.05 * np.sign(gradient[is_clear]), rtol=1e-4
     )
     assert not classifier.weights_[gradient == 0].any()
+
+
+def test_later_steps_are_smaller(ids):
+    # AdaGrad divides by the root of all squared gradients, those of earlier calls too.
+    X, y = ids[0][:60], ids[1][:60]
+    classifier = NgramClassifier(n_buckets=500)
+    weights = [0, *(classifier.partial_fit(X, y, STARS).weights_ for _ in range(3))]
+    first, second, third = (np.abs(b - a).max() for a, b in pairwise(weights))
+    assert first > 0.049 and third < second < 0.04
 
 
 def test_partial_fit_starts_from_the_weights_of_fit(ids, fitted):
