@@ -560,7 +560,7 @@ def test_other_models_are_rejected(pipe, tmp_path):
     (tmp_path / "in.csv").write_text("content\ngood\n")
     paths = tmp_path / "in.csv", tmp_path / "out.csv"
     other = make_pipeline(TfidfVectorizer(), LogisticRegression())
-    with pytest.raises(TypeError, match="no pipeline with a SequenceVectorizer"):
+    with pytest.raises(TypeError, match="does not end with a SequenceVectorizer"):
         score_file(other.fit(["a1", "b1"], [1, 2]), *paths)
     with pytest.raises(ValueError, match="is not a .skr file"):
         score_file(tmp_path / "m.joblib", *paths)

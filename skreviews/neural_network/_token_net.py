@@ -18,6 +18,18 @@ from skreviews.neural_network._runtime import limited_threads
 # Names of the callbacks that belong to one call of fit.
 SCHEDULE = "schedule"
 STOPPING = "stopping"
+# Names of callbacks that never request the end of the training.
+_NEVER_STOPPING = {
+    SCHEDULE,
+    "epoch_timer",
+    "train_loss",
+    "train_accuracy",
+    "valid_loss",
+    "valid_accuracy",
+    "EmbeddingFreezer",
+    "ProgressBar",
+    "print_log",
+}
 
 
 class TokenNet(NeuralNetClassifier):
@@ -52,9 +64,9 @@ class TokenNet(NeuralNetClassifier):
     def train_on(self, dataset, epochs=None):
         """Train, and stop early if a callback requests it.
 
-        skorch's callbacks request it by a KeyboardInterrupt at the end of an epoch.
-        skorch's own `partial_fit` catches every KeyboardInterrupt; here Ctrl-C ends
-        the fit.
+        skorch's callbacks request it by a KeyboardInterrupt at the end of an epoch, and
+        skorch's own `partial_fit` catches every KeyboardInterrupt. Here Ctrl-C ends the
+        fit.
         """
         self.notify("on_train_begin", X=dataset, y=None)
         try:
@@ -64,12 +76,17 @@ class TokenNet(NeuralNetClassifier):
         self.notify("on_train_end", X=dataset, y=None)
 
     def notify(self, method_name, **kwargs):
-        try:
+        if method_name != "on_epoch_end":
             super().notify(method_name, **kwargs)
-        except KeyboardInterrupt:
-            if method_name != "on_epoch_end":
-                raise
-            raise _StopTraining from None
+            return
+        self.on_epoch_end(self, **kwargs)
+        for name, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(self, **kwargs)
+            except KeyboardInterrupt:
+                if name in _NEVER_STOPPING:  # so it is Ctrl-C
+                    raise
+                raise _StopTraining from None
 
     def move_to(self, device, precision):
         """Compute on this device and in this precision from now on; return self."""
