@@ -127,6 +127,26 @@ def test_classifiers_pass_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
+@pytest.mark.parametrize(
+    "classifier",
+    [LSTMClassifier(**SMALL), NgramClassifier(n_buckets=64)],
+    ids=lambda classifier: type(classifier).__name__,
+)
+def test_fractions_are_no_token_ids(classifier, ids):
+    X, y = ids
+    fractions = np.asarray(X) + 0.5
+    fitted = clone(classifier).fit(X, y)
+    for call in (
+        lambda: fitted.fit(fractions, y),
+        lambda: fitted.partial_fit(fractions, y),
+        lambda: fitted.predict(fractions),
+    ):
+        with pytest.raises(ValueError, match=r"X\[0, 0\] is .*not a whole number"):
+            call()
+    whole = np.asarray(X, float)
+    assert np.array_equal(fitted.predict(whole), fitted.predict(X))
+
+
 # The checks that need no X; the others have no texts.
 CHECKS_WITHOUT_X = [
     "check_estimator_cloneable",

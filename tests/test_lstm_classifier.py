@@ -594,6 +594,7 @@ def test_the_decision_function_is_the_average_of_both_models(ids, n_classes, wei
     assert share == (0.5 if weight == "auto" else weight)
     found = both.decision_function(X)
     assert found.shape == ((len(y),) if n_classes == 2 else (len(y), 5))
+    assert found.dtype == both.predict_proba(X).dtype == np.float32
     np.testing.assert_allclose(
         found, (1 - share) * lstm + share * linear, rtol=1e-4, atol=1e-5
     )

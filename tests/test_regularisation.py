@@ -245,3 +245,10 @@ def test_partial_fit_perturbs_only_on_request(ids, adversarial):
     assert classifier.net_.adversarial == classifier.recipe_.adversarial > 0
     classifier.partial_fit(*ids)
     assert classifier.net_.adversarial == (adversarial or 0)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("value", [-0.1, "auto"])
+def test_values_out_of_range_are_refused(ids, name, value):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of net_params must be"):
+        LSTMClassifier(net_params={name: value}).fit(*ids)
