@@ -1,6 +1,11 @@
 """Data and containers that several test files share."""
 
 import os
+
+# The tests compute little at a time: more threads would only wait for each other. numpy
+# and torch read this when they are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from pathlib import Path
 
 import matplotlib
@@ -14,6 +19,9 @@ from skorch.callbacks import Callback
 from skreviews import SequenceVectorizer, make_review_pipeline, make_reviews
 
 matplotlib.use("agg")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
 
 CONTAINERS = {
     "list": list,

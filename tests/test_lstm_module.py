@@ -1,4 +1,4 @@
-"""LSTMModule."""
+"""LSTMModule: architectures, pooling, gradients and dropout."""
 
 import pytest
 import torch
@@ -10,21 +10,22 @@ from skreviews.neural_network import LSTMModule
 POOLINGS = ["last", "mean", "max", "mean_max", "attention"]
 
 
-def make_module(**params):
-    """Return a small module for 50 tokens and 3 classes, with fixed weights."""
-    torch.manual_seed(0)
-    sizes = {"embedding_dim": 5, "hidden_size": 4}
-    return LSTMModule(50, 3, **sizes | params)
+def _first_inputs(module):
+    """Return a list that collects the inputs of the first layer."""
+    inputs = []
+    module.layers[0].register_forward_pre_hook(
+        lambda _, args: inputs.append(args[0].detach().transpose(0, 1))
+    )
+    return inputs  # each (batch, length, embedding_dim)
 
 
-def pack_states(module, ids, cell):
-    """Return the states, lengths and last states of torch's network of packed rows."""
-    n_layers, bidirectional = len(module.layers), module.layers[0].back is not None
+def _packed_states(module, ids, cell, num_layers, bidirectional):
+    """Return states, lengths and last states of torch's stacked LSTM on packed rows."""
     first = module.layers[0].ahead
     reference = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](
         first.input_size,
         first.hidden_size,
-        n_layers,
+        num_layers,
         bidirectional=bidirectional,
         batch_first=True,
     )
@@ -43,15 +44,15 @@ def pack_states(module, ids, cell):
     states, _ = pad_packed_sequence(states, batch_first=True)
     hidden = hidden[0] if cell == "lstm" else hidden
     last = torch.cat(list(hidden[-2:]), 1) if bidirectional else hidden[-1]
-    return states.double(), lengths, last.double()
+    return states.double(), lengths.double()[:, None], last.double()
 
 
-def pool(pooling, module, states, lengths, last):
-    """Return the pooled states by definition, row by row, in float64."""
+def _pooled(pooling, module, states, lengths, last):
+    """Pool the states of each row by the definition, in float64."""
     if pooling == "last":
         return last
     pooled = []
-    for row, length in zip(states, lengths.tolist(), strict=True):
+    for row, length in zip(states, lengths.long().flatten().tolist(), strict=True):
         row = row[:length]
         if pooling == "attention":
             weight, bias = module.attention.weight.double(), module.attention.bias
@@ -68,29 +69,38 @@ def pool(pooling, module, states, lengths, last):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_logits_equal_those_of_packed_rows(
+def test_module_equals_torch_on_packed_sequences(
     rows, pooling, cell, num_layers, bidirectional
 ):
-    module = make_module(
-        num_layers=num_layers, bidirectional=bidirectional, cell=cell, pooling=pooling
+    torch.manual_seed(0)
+    module = LSTMModule(
+        50,
+        3,
+        embedding_dim=5,
+        hidden_size=4,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        cell=cell,
+        pooling=pooling,
     ).eval()
-    head = module.head
     with torch.no_grad():
-        pooled = pool(pooling, module, *pack_states(module, rows, cell))
+        packed = _packed_states(module, rows, cell, num_layers, bidirectional)
+        pooled = _pooled(pooling, module, *packed)
+        head = module.head
         expected = pooled @ head.weight.double().T + head.bias.double()
-        for ids in (rows, rows.int(), rows.t().contiguous().t()):
-            torch.testing.assert_close(
-                module(ids).double(), expected, rtol=1e-5, atol=1e-6
-            )
+        torch.testing.assert_close(
+            module(rows).double(), expected, rtol=1e-5, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_the_logits_of_a_row_depend_on_its_tokens_alone(rows, pooling, cell):
-    module = make_module(num_layers=2, cell=cell, pooling=pooling).eval()
+def test_output_of_a_row_depends_on_its_tokens_only(rows, pooling, cell):
+    torch.manual_seed(0)
+    module = LSTMModule(50, 3, num_layers=2, cell=cell, pooling=pooling).eval()
     with torch.no_grad():
         together = module(rows)
-        padded = module(nn.functional.pad(rows, (0, 30)))
+        padded = module(torch.nn.functional.pad(rows, (0, 30)))
         torch.testing.assert_close(padded, together, rtol=0, atol=1e-5)
         for row, expected in zip(rows, together, strict=True):
             alone = module(row[row != 0][None])
@@ -99,15 +109,16 @@ def test_the_logits_of_a_row_depend_on_its_tokens_alone(rows, pooling, cell):
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_all_weights_but_the_padding_vector_have_gradients(rows, pooling):
-    module = make_module(num_layers=2, pooling=pooling)
+    module = LSTMModule(50, 3, num_layers=2, pooling=pooling)
     module(rows).sum().backward()
     for name, weight in module.named_parameters():
         assert weight.grad is not None and weight.grad.abs().sum() > 0, name
     assert module.embedding.weight.grad[0].abs().sum() == 0
 
 
-def test_gradients_of_a_batch_are_the_sums_over_its_rows(rows):
-    module = make_module(num_layers=2, pooling="mean").eval()
+def test_gradients_of_padded_rows_equal_those_of_single_rows(rows):
+    torch.manual_seed(0)
+    module = LSTMModule(50, 3, num_layers=2, pooling="mean").eval()
     weights = list(module.parameters())
     gradients = torch.autograd.grad(module(rows).pow(2).sum(), weights)
     alone = [module(row[row != 0][None]).pow(2).sum() for row in rows]
@@ -116,77 +127,80 @@ def test_gradients_of_a_batch_are_the_sums_over_its_rows(rows):
         torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-5)
 
 
-def test_first_and_second_derivatives(rows):
-    rows = rows[[1, 2, 4], :4]
-    module = make_module(embedding_dim=3, hidden_size=2, cell="gru").double().eval()
+def test_second_derivatives_are_correct(rows):
+    rows = rows[:3, :5]
+    module = LSTMModule(50, 3, embedding_dim=3, hidden_size=2, cell="gru").double()
+    module.eval()
     vectors = module.embedding(rows).detach().requires_grad_()
     module.embedding.forward = lambda ids: vectors.transpose(0, 1)
     assert torch.autograd.gradcheck(lambda _: module(rows), vectors)
     assert torch.autograd.gradgradcheck(lambda _: module(rows), vectors)
 
 
-def test_a_row_of_padding_counts_as_one_token():
-    module = make_module().eval()
+def test_rows_may_be_a_view_with_any_strides(rows):
+    module = LSTMModule(50, 3).eval()
     with torch.no_grad():
-        found = module(torch.tensor([[0, 0, 0], [7, 0, 0]]))
-        alone = module(torch.tensor([[0]]))
-    assert found.isfinite().all()
-    torch.testing.assert_close(found[:1], alone)
+        found = module(rows.t().contiguous().t()[:, :8])
+        torch.testing.assert_close(found, module(rows[:, :8].contiguous()))
 
 
-def test_a_perturbation_is_added_to_the_word_vectors(rows):
-    module = make_module().eval()
-    shift = torch.randn(5)
+def test_int32_ids_equal_int64_ids(rows):
+    module = LSTMModule(50, 3).eval()
     with torch.no_grad():
-        found = module(rows, shift.expand(*rows.shape, 5))
-        module.embedding.weight[1:] += shift
-        torch.testing.assert_close(found, module(rows))
+        torch.testing.assert_close(module(rows.int()), module(rows))
 
 
-def capture_vectors(module):
-    """Return a list that collects the inputs of the first layer, (batch, length, .)."""
-    seen = []
-    module.layers[0].register_forward_pre_hook(
-        lambda _, args: seen.append(args[0].detach().transpose(0, 1))
-    )
-    return seen
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_perturbation_is_added_to_the_word_vectors(rows, num_layers):
+    module = LSTMModule(50, 3, num_layers=num_layers).eval()
+    perturbation = torch.randn(*rows.shape, 100)
+    inputs = _first_inputs(module)
+    with torch.no_grad():
+        module(rows, perturbation)
+    expected = module.embedding(rows) + perturbation
+    torch.testing.assert_close(inputs[0], expected.detach())
 
 
 def test_embedding_dropout_drops_a_dimension_for_all_tokens_of_a_row():
-    module = make_module(embedding_dim=100, embedding_dropout=0.5)
-    seen = capture_vectors(module)
-    ids = torch.arange(2, 50).reshape(4, 12)
-    module(ids)
-    dropped = seen[0] == 0  # (batch, length, embedding_dim)
+    module = LSTMModule(50, 3, embedding_dropout=0.5)
+    inputs = _first_inputs(module)
+    module(torch.arange(2, 50).reshape(4, 12))
+    dropped = inputs[0] == 0  # (4, 12, embedding_dim)
     assert (dropped == dropped[:, :1]).all()
     assert 0.3 < dropped.float().mean() < 0.7
-    torch.testing.assert_close(
-        seen[0][~dropped], 2 * module.embedding(ids)[~dropped].detach()
-    )
+    assert len(dropped[:, 0].unique(dim=0)) == 4
+    module.eval()(torch.arange(2, 50).reshape(4, 12))
+    assert not (inputs[1] == 0).any()
 
 
-def test_word_dropout_replaces_words_by_the_unknown_token_in_training_only():
-    module = LSTMModule(
-        2000, 3, embedding_dim=4, hidden_size=4, word_dropout=0.25, embedding_dropout=0
-    )
+def test_word_dropout_replaces_words_in_training_only():
+    module = LSTMModule(2000, 3, embedding_dim=4, hidden_size=4, word_dropout=0.25)
+    module.embedding_dropout = nn.Dropout(0)
     ids = torch.arange(2, 1802).reshape(60, 30)
     ids[:, 20:] = 0
-    seen = capture_vectors(module)
+    inputs = _first_inputs(module)
     module(ids)
     module.eval()(ids)
-    trained, predicted = seen
-    vectors = module.embedding(ids).detach()
+    trained, predicted = inputs
     is_unknown = (trained == module.embedding.weight[1]).all(2)
     assert 0.2 < is_unknown[:, :20].float().mean() < 0.3
-    assert torch.equal(trained[~is_unknown], vectors[~is_unknown])
+    assert torch.equal(trained[~is_unknown], module.embedding(ids)[~is_unknown])
     assert not trained[:, 20:].any()
-    assert torch.equal(predicted, vectors)
+    assert torch.equal(predicted, module.embedding(ids))
 
 
-def test_word_dropout_keeps_at_least_one_word_of_each_row():
-    module = make_module(word_dropout=0.9, embedding_dropout=0)
-    seen = capture_vectors(module)
+def test_word_dropout_keeps_a_word_of_each_row():
+    module = LSTMModule(50, 3, word_dropout=0.9)
+    module.embedding_dropout = nn.Dropout(0)
+    inputs = _first_inputs(module)
     module(torch.tensor([[7, 0], [7, 1], [7, 7]]).repeat(300, 1))
-    has_word = (seen[0] == module.embedding.weight[7]).all(2).any(1)
+    has_word = (inputs[0] == module.embedding.weight[7]).all(2).any(1)
     assert has_word.all()
-    module(torch.tensor([[1, 0], [0, 0]]))  # rows without words
+    module(torch.tensor([[1, 0], [0, 0]]))  # rows without a word
+
+
+def test_dropout_layers_draw_anew_in_each_pass(rows):
+    module = LSTMModule(50, 3, num_layers=2)
+    assert not torch.equal(module(rows), module(rows))
+    module.eval()
+    assert torch.equal(module(rows), module(rows))

@@ -486,7 +486,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         ids = check_ids(X, self)
         validate_data(self, X, skip_check_array=True, reset=False)
-        check_same_words(self._words, words_of(X))
+        words = words_of(X)
+        check_same_words(self._words, words)
         device = find_device(self.device, or_cpu=True)
         precision = find_precision(self.precision, device, or_fp32=True)
         dataset = TokenDataset(TokenRows.from_padded(ids, self.n_tokens_))
@@ -498,7 +499,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if self.ngrams_ is None:
             return scores
         weight = np.float32(self.recipe_.ngram_weight)
-        return (1 - weight) * scores + weight * self.ngrams_.decision_function(X)
+        ngram_scores = self.ngrams_.decision_function(TokenIds(ids, words))
+        return (1 - weight) * scores + weight * ngram_scores
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,8 +1,14 @@
 """Build the net of an LSTMClassifier, and convert it to arrays and back."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.utils._param_validation import (
+    Interval,
+    validate_parameter_constraints,
+)
 from skorch.helper import predefined_split
 from skorch.history import History
 
@@ -51,6 +57,13 @@ _TAKEN_NET_PARAMS = {
     "train_split",
     "verbose",
 }
+# Arguments that neither skorch nor torch checks before training.
+_NET_PARAM_CONSTRAINTS = {
+    "adversarial": [Interval(Real, 0, None, closed="left")],
+    "criterion__label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    "module__embedding_dropout": [Interval(Real, 0, 1, closed="left")],
+    "module__word_dropout": [Interval(Real, 0, 1, closed="left")],
+}
 
 
 def make_module_params(classifier, recipe, n_tokens, n_classes, device):
@@ -68,12 +81,14 @@ def make_module_params(classifier, recipe, n_tokens, n_classes, device):
 
 
 def check_net_params(net_params):
-    """Raise if `net_params` sets what the classifier sets."""
-    if taken := sorted((net_params or {}).keys() & _TAKEN_NET_PARAMS):
+    """Raise if `net_params` sets what the classifier sets, or is out of range."""
+    net_params = net_params or {}
+    if taken := sorted(net_params.keys() & _TAKEN_NET_PARAMS):
         raise ValueError(
             f"net_params sets {', '.join(map(repr, taken))}, which the classifier "
             "sets itself: use its own parameter."
         )
+    validate_parameter_constraints(_NET_PARAM_CONSTRAINTS, net_params, "net_params")
 
 
 def build_net(classifier, recipe, module, device, n_train=None, valid=None):

@@ -68,11 +68,15 @@ class TokenNet(NeuralNetClassifier):
         skorch's own `partial_fit` catches every KeyboardInterrupt. Here Ctrl-C ends the
         fit.
         """
+        n_epochs = len(self.history)
         self.notify("on_train_begin", X=dataset, y=None)
         try:
             self.fit_loop(dataset, epochs=epochs)
         except _StopTraining:
             pass
+        except BaseException:
+            del self.history[n_epochs:]  # the last row is incomplete
+            raise
         self.notify("on_train_end", X=dataset, y=None)
 
     def notify(self, method_name, **kwargs):
