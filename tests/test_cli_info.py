@@ -17,7 +17,10 @@ def folder(tmp_path_factory):
     X, y = make_reviews(60, random_state=0)
     labels = [f"\x1b[31m{stars} stars" for stars in y]
     pipe = make_review_pipeline(
-        random_state=0, lstm__hidden_size=4, lstm__max_epochs=1, lstm__ngrams__n_buckets=64
+        random_state=0,
+        lstm__hidden_size=4,
+        lstm__max_epochs=1,
+        lstm__ngrams__n_buckets=64,
     )
     save(pipe.fit(X, labels), folder / "m.skr")
     joblib.dump(pipe, folder / "m.joblib")

@@ -10,8 +10,8 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 
 from skreviews import LSTMClassifier, NgramClassifier
 from skreviews.neural_network import LSTMModule, _batches, _runtime
@@ -222,7 +222,10 @@ def test_glibc_keeps_memory_and_gives_it_back_also_after_an_error(monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setattr(_runtime.ctypes, "CDLL", lambda name: Libc())
     with pytest.raises(RuntimeError), _runtime.kept_memory():
-        assert calls == [(_runtime._M_MMAP_MAX, 0), (_runtime._M_TRIM_THRESHOLD, 2**31 - 1)]
+        assert calls == [
+            (_runtime._M_MMAP_MAX, 0),
+            (_runtime._M_TRIM_THRESHOLD, 2**31 - 1),
+        ]
         raise RuntimeError
     assert (_runtime._M_MMAP_MAX, 2**16) in calls
     assert calls[-1] == "trim"
