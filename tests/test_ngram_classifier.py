@@ -287,6 +287,10 @@ def test_auto_is_10_where_no_sample_can_be_held_out():
     classifier = NgramClassifier(n_buckets=64).fit([[2, 3], [4, 5], [4, 5]], [0, 1, 1])
     assert classifier.C_ == 10.0
     assert classifier.predict([[2, 3], [4, 5]]).tolist() == [0, 1]
+    # All samples that can be held out have a weight of 0.
+    classifier = NgramClassifier(n_buckets=64, class_weight={0: 0})
+    classifier.fit([[2, 3], [4, 5], [6, 7], [8, 9]], [0, 0, 0, 1])
+    assert classifier.C_ == 10.0
 
 
 @pytest.mark.parametrize("left_out", [[3], [2, 3, 4]])

@@ -423,9 +423,9 @@ def _choose_strength(features, rows, codes, weights):
     """Return the value of C after which the log loss of held-out samples rises."""
     # A fixed seed: the choice is a property of the data.
     held_out = hold_out(rows.fingerprints(), codes, _HELD_OUT, np.random.RandomState(0))
-    if not held_out.any():
-        return _USUAL_STRENGTH
     weights = np.ones(len(codes)) if weights is None else weights
+    if not weights[held_out].any():
+        return _USUAL_STRENGTH
     kept = ~held_out
     best = np.inf
     for strength in _STRENGTHS:

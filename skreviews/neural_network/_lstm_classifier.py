@@ -498,6 +498,8 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         if self.ngrams_ is None:
             return scores
         weight = np.float32(self.recipe_.ngram_weight)
+        # Without the column names of a DataFrame, which `ngrams_` has not seen either.
+        X = TokenIds(ids, words_of(X))
         return (1 - weight) * scores + weight * self.ngrams_.decision_function(X)
 
     def __sklearn_tags__(self):
