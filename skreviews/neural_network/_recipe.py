@@ -218,9 +218,9 @@ def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
     )
     share = amount if is_learned else 0.0
     freeze = params["freeze_embeddings"]
-    given["frozen_epochs"] = (
-        max_epochs if isinstance(freeze, (bool, np.bool_)) and freeze else freeze
-    )
+    if isinstance(freeze, bool | np.bool_):
+        freeze = max_epochs if freeze else 0
+    given["frozen_epochs"] = freeze
     choose(
         "frozen_epochs",
         round(share * (max_epochs - 1)),
