@@ -174,7 +174,7 @@ class NgramClassifier(ClassifierMixin, BaseEstimator):
             coef[found[:, None], present] = (solved * scales).T
             intercept[:] = biases.min() - np.log(len(rows))  # classes without samples
             intercept[present] = biases
-        self._keep(X, classes, n_tokens, coef, intercept)
+        self._keep(X, words_of(X), classes, n_tokens, coef, intercept)
         self.C_ = strength
         return self
 
@@ -209,16 +209,18 @@ class NgramClassifier(ClassifierMixin, BaseEstimator):
                 f"class_weight={self.class_weight!r} needs all samples at once; pass "
                 "partial_fit a dict of weights."
             )
+        words = words_of(X)
         if hasattr(self, "weights_"):
             validate_data(self, X, skip_check_array=True, reset=False)
-            check_same_words(self._words, words_of(X))
+            check_same_words(self._words, words)
+            words = self._words if words is None else words
             if classes is not None:
                 check_same_classes(self.classes_, encode_labels(classes)[0])
             classes, n_tokens = self.classes_, self.n_tokens_
             coef, intercept = self.weights_.copy(), self.intercept_.copy()
         else:
             classes = check_all_classes(classes)
-            n_tokens = count_tokens(ids, words_of(X))
+            n_tokens = count_tokens(ids, words)
             n_outputs = 1 if len(classes) == 2 else len(classes)
             coef = np.zeros((self._count_weights(n_tokens), n_outputs), np.float32)
             intercept = np.zeros(n_outputs, np.float32)
@@ -231,7 +233,7 @@ class NgramClassifier(ClassifierMixin, BaseEstimator):
             squares = np.zeros_like(coef), np.zeros_like(intercept)
         features = self._count_features(rows, n_tokens)
         _descend(coef, intercept, squares, features, codes, weights)
-        self._keep(X, classes, n_tokens, coef, intercept)
+        self._keep(X, words, classes, n_tokens, coef, intercept)
         self._squares = squares
         return self
 
@@ -349,13 +351,13 @@ class NgramClassifier(ClassifierMixin, BaseEstimator):
     def _count_weights(self, n_tokens):
         return n_tokens + (self.n_buckets if self.ngram_range[1] > 1 else 0)
 
-    def _keep(self, X, classes, n_tokens, coef, intercept):
+    def _keep(self, X, words, classes, n_tokens, coef, intercept):
         validate_data(self, X, skip_check_array=True)
         self.classes_ = classes
         self.n_tokens_ = n_tokens
         self.intercept_ = intercept
         self.weights_ = coef
-        self._words = words_of(X)
+        self._words = words
         self._squares = None
 
     def _count_features(self, rows, n_tokens):
@@ -421,9 +423,9 @@ def _choose_strength(features, rows, codes, weights):
     """Return the value of C after which the log loss of held-out samples rises."""
     # A fixed seed: the choice is a property of the data.
     held_out = hold_out(rows.fingerprints(), codes, _HELD_OUT, np.random.RandomState(0))
-    if not held_out.any():
-        return _USUAL_STRENGTH
     weights = np.ones(len(codes)) if weights is None else weights
+    if not weights[held_out].any():
+        return _USUAL_STRENGTH
     kept = ~held_out
     best = np.inf
     for strength in _STRENGTHS:
