@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skreviews import LSTMClassifier
-from skreviews.neural_network import LSTMModule, _batches, _optimizer, _recipe
+from skreviews.neural_network import LSTMModule, _recipe
 
 SMALL = {
     "embedding_dim": 8,
@@ -158,29 +158,6 @@ def _reference_gradients(module, ids, y, weights, epsilon):
     return torch.autograd.grad(loss, list(module.parameters()))
 
 
-@pytest.mark.parametrize("n_positions", [2**15, 100])
-def test_adversarial_gradients_are_those_of_both_losses(ids, monkeypatch, n_positions):
-    monkeypatch.setattr(_optimizer, "_MAX_GRADIENT_NORM", 1e9)
-    monkeypatch.setitem(_batches._TRAINING_POSITIONS, "cpu", n_positions)
-
-    def look(net, batch):
-        module = net.module_
-        inputs, y = batch
-        expected = _reference_gradients(
-            module, inputs["ids"], y, inputs["sample_weight"].double(), 0.3
-        )
-        return [weight.grad.double() for weight in module.parameters()], expected
-
-    X, y = ids
-    weights = np.random.default_rng(0).uniform(0.5, 2, len(y))
-    params = {"dropout": 0.0, "max_epochs": 1, "callbacks": [Spy(look)]}
-    classifier = _make({"adversarial": 0.3}, **params)
-    classifier.fit(X[:80], y[:80], sample_weight=weights[:80])
-    assert len(_seen(classifier)) == 3
-    for found, expected in _seen(classifier):
-        torch.testing.assert_close(found, list(expected), rtol=1e-3, atol=1e-6)
-
-
 def _passes(classifier, ids, monkeypatch):
     """Fit, and return the first layer's input in each pass of the training."""
     passes = []
@@ -196,46 +173,6 @@ def _passes(classifier, ids, monkeypatch):
     monkeypatch.setattr(LSTMModule, "reset_parameters", spied)
     classifier.set_params(max_epochs=1).fit(*ids)
     return zip(passes[::2], passes[1::2], strict=True)
-
-
-def test_a_text_is_perturbed_by_a_share_of_its_norm(ids, monkeypatch):
-    classifier = _make({"adversarial": 0.3}, dropout=0.0)
-    for clean, perturbed in _passes(classifier, ids, monkeypatch):
-        norms = clean.norm(dim=(0, 2))
-        torch.testing.assert_close((perturbed - clean).norm(dim=(0, 2)), 0.3 * norms)
-        is_padding = ~clean.any(2)
-        assert not perturbed[is_padding].any()
-
-
-def test_both_passes_have_the_same_dropout(ids, monkeypatch):
-    classifier = _make(
-        {
-            "module__embedding_dropout": 0.5,
-            "module__word_dropout": 0.3,
-            "adversarial": 0.3,
-        }
-    )
-    for clean, perturbed in _passes(classifier, ids, monkeypatch):
-        assert torch.equal((clean == 0).all(0), (perturbed == 0).all(0))
-        assert (perturbed - clean).norm() <= 0.3 * 2 * clean.norm()
-
-
-def test_the_history_has_the_loss_without_perturbation(ids):
-    params = {"max_epochs": 1, "lr": 1e-12, "validation_fraction": 0.1}
-    plain = _make(**params).fit(*ids)
-    perturbed = _make({"adversarial": 0.5}, **params).fit(*ids)
-    columns = ["train_loss", "train_accuracy", "valid_loss"]
-    np.testing.assert_allclose(
-        perturbed.history_[columns], plain.history_[columns], rtol=1e-5
-    )
-
-
-def test_texts_without_a_gradient_are_not_perturbed(ids):
-    X, y = ids
-    weights = np.where(np.arange(len(y)) % 2, 1.5, 1e-30)
-    classifier = _make({"adversarial": 0.3}).fit(X, y, weights)
-    assert np.isfinite(classifier.predict_proba(X)).all()
-    assert np.isfinite(classifier.history_["train_loss"]).all()
 
 
 @pytest.mark.parametrize("adversarial", [None, 0.3])
