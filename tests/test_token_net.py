@@ -1,4 +1,4 @@
-"""TokenNet: a skorch net, whose predictions depend on their row, and which Ctrl-C ends."""
+"""TokenNet: a skorch net whose predictions depend on their row, ended by Ctrl-C."""
 
 import pickle
 import signal
