@@ -394,7 +394,7 @@ def test_samples_are_held_out_for_early_stopping(ids):
 def test_held_out_samples_do_not_change_the_recipe(ids, monkeypatch):
     # A tenth less would have smaller batches, and other epochs.
     monkeypatch.setattr(_recipe, "_BATCH_SAMPLES", (150, 250))
-    monkeypatch.setattr(_recipe, "_STEPS", 17)
+    monkeypatch.setattr(_recipe, "_STEPS", 16)
     models = [
         LSTMClassifier(
             hidden_size=4, word_vectors=None, early_stopping=early_stopping
