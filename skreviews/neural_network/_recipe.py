@@ -7,10 +7,9 @@ import pandas as pd
 
 COOCCURRENCE, PRETRAINED, RANDOM = "cooccurrence", "pretrained", "random"
 
-# Each range is that of a size, between whose ends a choice moves from its first to its
-# second value; how they were chosen stands in benchmarks/notes/defaults.md.
-# Much text: embeddings that train overfit on less than the first number of words, and
-# on more than the second they need no regularisation.
+# A pair of sizes is a range in which choices move from their first value to their
+# second; benchmarks/notes/defaults.md has the experiments. Trained embeddings overfit
+# below the first number of words and need no regularisation above the second.
 _MUCH_TEXT = 150_000, 450_000
 # Long texts, in words: an LSTM learns little from few of them without good embeddings.
 _LONG_TEXTS = 50, 100
@@ -145,48 +144,43 @@ def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
     recipe : Recipe
     """
     net_params = params["net_params"] or {}
-    given = params | {
-        name: net_params.get(key, "auto")
-        for name, key in {
-            "embedding_dropout": "module__embedding_dropout",
-            "word_dropout": "module__word_dropout",
-            "adversarial": "adversarial",
-            "sparse": "module__sparse",
-        }.items()
-    }
+    values, why = {}, {}
+
+    def choose(name, value, reason, given="auto"):
+        if not (isinstance(given, str) and given == "auto"):
+            value, reason = given, "set by the user"
+        values[name], why[name] = value, reason
+        return value
+
     mean_length = n_words / max(1, n_samples)
     is_long = _locate(mean_length, _LONG_TEXTS)
     # From 0, little text, to 1, much text.
     amount = max(_locate(n_words, _MUCH_TEXT), is_long)
     size = f"{n_words:,} words, {mean_length:,.0f} per text"
-    values, why = {}, {}
-
-    def choose(name, value, reason):
-        is_auto = isinstance(given.get(name, "auto"), str) and given[name] == "auto"
-        values[name] = value if is_auto else given[name]
-        why[name] = reason if is_auto else "set by the user"
-        return values[name]
-
-    given |= {"n_samples": "auto", "n_words": "auto"}
     choose("n_samples", n_samples, "distinct samples")
     choose("n_words", n_words, "words of the distinct samples")
+
     low, high = _BATCH_SIZES
     # In proportion to the samples, so that more of them do not train for more epochs.
     exact = low * (high / low) ** _locate(n_samples, _BATCH_SAMPLES)
     batch_size = choose(
-        "batch_size", 2 * round(exact / 2), "smaller data need more steps"
+        "batch_size",
+        2 * round(exact / 2),
+        "smaller data need more steps",
+        params["batch_size"],
     )
     is_auto = params["batch_size"] == "auto"
     n_batches = max(1.0, n_samples / (exact if is_auto else batch_size))
     epochs, reason = _choose_epochs(n_batches, amount)
     if not n_samples:
         epochs, reason = 1, "partial_fit trains one epoch"
-    max_epochs = choose("max_epochs", epochs, reason)
+    max_epochs = choose("max_epochs", epochs, reason, params["max_epochs"])
     early = params["early_stopping"]
     choose(
         "validation_fraction",
         _VALIDATION_FRACTION if early else None,
         "for early stopping" if early else "all samples train",
+        params["validation_fraction"],
     )
     is_mode = params["decision"] == "mode"
     choose(
@@ -195,24 +189,20 @@ def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
         "rare classes gain most for the least accuracy"
         if is_mode
         else "the median needs unweighted probabilities",
+        params["class_weight"],
     )
 
-    given["word_vectors"] = "auto"
-    kind, reason = _choose_kind(params["word_vectors"], n_samples)
-    choose("word_vectors", kind, reason)
+    kind = choose("word_vectors", *_choose_kind(params["word_vectors"], n_samples))
     is_learned = kind == COOCCURRENCE
     if kind == PRETRAINED:
-        given["embedding_dim"] = "auto"
-    dim = choose(
-        "embedding_dim",
-        {COOCCURRENCE: _LEARNED_EMBEDDING_DIM, PRETRAINED: pretrained_dim}.get(
-            kind, _EMBEDDING_DIM
-        ),
-        f"default of {kind} word vectors"
-        if kind != PRETRAINED
-        else "that of the given",
-    )
-    given["learned_dim"] = "auto"
+        dim = choose("embedding_dim", pretrained_dim, "dimension of the given vectors")
+    else:
+        dim = choose(
+            "embedding_dim",
+            _LEARNED_EMBEDDING_DIM if is_learned else _EMBEDDING_DIM,
+            f"default of {kind} word vectors",
+            params["embedding_dim"],
+        )
     choose(
         "learned_dim",
         int(np.ceil(dim * (1 + amount) / 2)) if is_learned else 0,
@@ -222,38 +212,49 @@ def make_recipe(params, n_samples, n_words, n_tokens, pretrained_dim=None):
     freeze = params["freeze_embeddings"]
     if isinstance(freeze, bool | np.bool_):
         freeze = max_epochs if freeze else 0
-    given["frozen_epochs"] = freeze
     choose(
         "frozen_epochs",
         round(share * (max_epochs - 1)),
         f"all but the last for much text, none for little: {size}",
+        freeze,
     )
     choose(
         "embedding_dropout",
         _interpolate(_EMBEDDING_DROPOUT, share),
         "frozen embeddings overfit less",
+        net_params.get("module__embedding_dropout", "auto"),
     )
-    choose("word_dropout", _WORD_DROPOUT, "the unknown word is trained")
+    choose(
+        "word_dropout",
+        _WORD_DROPOUT,
+        "the unknown word is trained",
+        net_params.get("module__word_dropout", "auto"),
+    )
     choose(
         "adversarial",
         _interpolate((_ADVERSARIAL[kind], 0.0), amount) if n_samples else 0.0,
         f"regularises where there is little text: {size}"
         if n_samples
         else "one epoch does not overfit",
+        net_params.get("adversarial", "auto"),
     )
     few_and_long = is_long * (1 - _locate(n_samples, _FEW_LONG_TEXTS))
-    choose(
-        "ngram_weight",
-        _interpolate(_NGRAM_WEIGHT, few_and_long),
-        f"more for few long texts: {n_samples:,} samples of {mean_length:,.0f} words",
-    )
     if params["ngrams"] is None:
-        values["ngram_weight"], why["ngram_weight"] = 0.0, "there is no n-gram model"
+        choose("ngram_weight", 0.0, "there is no n-gram model")
+    else:
+        choose(
+            "ngram_weight",
+            _interpolate(_NGRAM_WEIGHT, few_and_long),
+            f"more for few long texts: {n_samples:,} samples of {mean_length:,.0f} "
+            "words",
+            params["ngram_weight"],
+        )
     options = {name for name in net_params if name.startswith("optimizer")}
     choose(
         "sparse",
         n_tokens > _LARGE_VOCABULARY and options <= _LAZY_OPTIONS,
         f"faster above {_LARGE_VOCABULARY:,} words, on a CPU and with LazyAdam",
+        net_params.get("module__sparse", "auto"),
     )
     return Recipe(**values, why=why)
 
