@@ -24,11 +24,12 @@ def write_whole(path, write, temporary=None):
             dir=path.parent, suffix="".join(path.suffixes)
         )
         os.close(handle)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives access to the owner only
     try:
         write(temporary)
+        umask = os.umask(0)
+        os.umask(umask)
+        # mkstemp, and safetensors, give access to the owner only.
+        os.chmod(temporary, 0o666 & ~umask)
         rename_for_good(temporary, path)
     except BaseException:
         with suppress(OSError):

@@ -269,8 +269,10 @@ def test_a_file_without_texts_keeps_its_rows(exported, tmp_path):
     assert list(scored["n"]) == [1, 2] and scored["prediction"].isna().all()
 
 
-def test_saved_files_have_the_permissions_of_the_umask(exported):
-    assert (exported / "m.joblib").stat().st_mode & 0o777 == 0o666 & ~_umask()
+def test_saved_files_have_the_permissions_of_the_umask(exported, tmp_path):
+    save_model(joblib.load(exported / "m.joblib"), tmp_path / "m.skr")
+    for path in (exported / "m.joblib", tmp_path / "m.skr"):
+        assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
 
 
 def test_explain_prints_the_words_and_saves_a_page(exported, tmp_path, capsys):

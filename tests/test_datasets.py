@@ -454,7 +454,11 @@ def test_empty_file_is_an_error(suffix, tmp_path):
         ("a.csv", b"content,score\na,1\n\xe9,1\n", "a.csv: row 1 .*text .*UTF-8"),
         ("a.csv", b"content,score\na,1\nb,\xe9\n", "a.csv: row 1 .*'score' .*UTF-8"),
         ("a.csv.gz", b"content,score\na,1\n", "a.csv.gz: .*incorrect header"),
-        ("a.csv.gz", gzip.compress(b"content,score\na,1\n", mtime=0)[:-9], "a.csv.gz: "),
+        (
+            "a.csv.gz",
+            gzip.compress(b"content,score\na,1\n", mtime=0)[:-9],
+            "a.csv.gz: ",
+        ),
         ("a.jsonl", b'{"content": "a", "score": 1}\n{"cont', "a.jsonl: row 1 "),
         ("a.jsonl", b'{"content": "\xe9", "score": 1}\n', "a.jsonl: .*first: .*utf-8"),
         ("a.jsonl", b"[1, 2]\n", "a.jsonl: .*first: .*list"),

@@ -127,7 +127,10 @@ def test_an_invalid_line_after_many_valid_ones(tmp_path):
         (b"4 3\n" + TEXT.encode(), "has 3 words, but 4 according to its first line"),
         (b"2 3\n" + TEXT.encode(), "has 3 words, but 2 according to its first line"),
         (b"4 3\n", "has 0 words"),
-        (gzip.compress(TEXT.encode() * 99, mtime=0)[:-20], "incomplete or damaged gzip file"),
+        (
+            gzip.compress(TEXT.encode() * 99, mtime=0)[:-20],
+            "incomplete or damaged gzip file",
+        ),
         (b"\x1f\x8bgarbage that is no gzip", "incomplete or damaged gzip file"),
     ],
 )
