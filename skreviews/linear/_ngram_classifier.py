@@ -6,7 +6,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -15,17 +15,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from skreviews._class_weight import weigh_samples
-from skreviews._labels import encode_known_labels, encode_labels
+from skreviews._labels import encode_known_labels
 from skreviews._splits import hold_out
 from skreviews.decision import to_probabilities
 from skreviews.preprocessing._texts import to_offsets
-from skreviews.preprocessing._token_ids import UNKNOWN, check_ids, words_of
+from skreviews.preprocessing._token_classifier import TokenClassifier
+from skreviews.preprocessing._token_ids import UNKNOWN, words_of
 from skreviews.preprocessing._token_rows import (
     TokenRows,
     arrange_rows,
     check_all_classes,
-    check_same_classes,
-    check_same_words,
     check_training_data,
     count_tokens,
 )
@@ -46,7 +45,7 @@ _SPREAD = 0x9E3779B97F4A7C1
 _BLOCK_TOKENS = 2**20
 
 
-class NgramClassifier(ClassifierMixin, BaseEstimator):
+class NgramClassifier(TokenClassifier):
     """Classify rows of token ids by their words and n-grams.
 
     A multinomial logistic regression. Each word has weights of its own, longer n-grams
@@ -204,18 +203,10 @@ class NgramClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_ngram_range()
         ids, _, _, weights = check_training_data(self, X, y, sample_weight, 1)
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} needs all samples at once; pass "
-                "partial_fit a dict of weights."
-            )
+        self._check_class_weight(self.class_weight)
         words = words_of(X)
         if hasattr(self, "weights_"):
-            validate_data(self, X, skip_check_array=True, reset=False)
-            check_same_words(self._words, words)
-            words = self._words if words is None else words
-            if classes is not None:
-                check_same_classes(self.classes_, encode_labels(classes)[0])
+            words = self._check_continued(X, classes)
             classes, n_tokens = self.classes_, self.n_tokens_
             coef, intercept = self.weights_.copy(), self.intercept_.copy()
         else:
@@ -254,21 +245,6 @@ class NgramClassifier(ClassifierMixin, BaseEstimator):
             return self.classes_[(scores > 0).astype(int)]
         return self.classes_[scores.argmax(axis=1)]
 
-    def predict_proba(self, X):
-        """Return the probability of each label for each row.
-
-        Parameters
-        ----------
-        X : array-like of int of shape (n_samples, max_len)
-            Token ids.
-
-        Returns
-        -------
-        probabilities : ndarray of float32 of shape (n_samples, n_classes)
-            In the order of `classes_`.
-        """
-        return to_probabilities(self.decision_function(X))
-
     def decision_function(self, X):
         """Return the logits of each row.
 
@@ -283,10 +259,7 @@ class NgramClassifier(ClassifierMixin, BaseEstimator):
             With two classes the logit of ``classes_[1]``, positive where it is more
             probable; otherwise one logit for each class.
         """
-        check_is_fitted(self)
-        ids = check_ids(X, self)
-        validate_data(self, X, skip_check_array=True, reset=False)
-        check_same_words(self._words, words_of(X))
+        ids = self._check_new_ids(X)
         rows = TokenRows.from_padded(ids, self.n_tokens_)
         features = self._count_features(rows, self.n_tokens_)
         scores = features @ self.weights_ + self.intercept_
@@ -331,12 +304,6 @@ class NgramClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "weights_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.categorical = True
-        tags.input_tags.positive_only = True
-        return tags
 
     def _check_ngram_range(self):
         lengths = [n for n in self.ngram_range if isinstance(n, Integral)]

@@ -3,14 +3,14 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from skreviews._class_weight import weigh_samples
-from skreviews._labels import encode_known_labels, encode_labels
+from skreviews._labels import encode_known_labels
 from skreviews._splits import hold_out
-from skreviews.decision import DECISIONS, check_order, decide, to_probabilities
+from skreviews.decision import DECISIONS, check_order, decide
 from skreviews.neural_network._batches import TokenDataset
 from skreviews.neural_network._embedding_start import (
     check_word_vectors,
@@ -33,7 +33,8 @@ from skreviews.neural_network._runtime import (
     seeded,
     training_settings,
 )
-from skreviews.preprocessing._token_ids import TokenIds, check_ids, words_of
+from skreviews.preprocessing._token_classifier import TokenClassifier
+from skreviews.preprocessing._token_ids import TokenIds, words_of
 from skreviews.preprocessing._token_rows import (
     TokenRows,
     arrange_rows,
@@ -45,7 +46,7 @@ from skreviews.preprocessing._token_rows import (
 )
 
 
-class LSTMClassifier(ClassifierMixin, BaseEstimator):
+class LSTMClassifier(TokenClassifier):
     """Classify rows of token ids with an LSTM or GRU.
 
     A skorch net (`net_`) around an `LSTMModule`. With `ngrams` its decision function is
@@ -385,11 +386,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         """
         device, ids, _, _, weights = self._check(X, y, sample_weight, min_classes=1)
         class_weight = None if self.class_weight == "auto" else self.class_weight
-        if isinstance(class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} needs all samples at once; pass "
-                "partial_fit a dict of weights."
-            )
+        self._check_class_weight(class_weight)
         words = words_of(X)
         is_first = not hasattr(self, "net_")
         if is_first:
@@ -400,11 +397,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             )
             recipe = self._choose_recipe(0, 0, n_tokens, given)
         else:
-            validate_data(self, X, skip_check_array=True, reset=False)
-            check_same_words(self._words, words)
-            words = self._words if words is None else words
-            if classes is not None:
-                check_same_classes(self.classes_, encode_labels(classes)[0])
+            words = self._check_continued(X, classes)
             all_classes, n_tokens = self.classes_, self.n_tokens_
             n_epochs, recipe = len(self.history_), self.recipe_
         check_order(all_classes, self.decision)
@@ -454,21 +447,6 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return decide(probabilities, self.classes_, self.decision)
 
-    def predict_proba(self, X):
-        """Return the probability of each label for each row.
-
-        Parameters
-        ----------
-        X : array-like of int of shape (n_samples, max_len)
-            Token ids. A row of padding counts as one unknown token.
-
-        Returns
-        -------
-        probabilities : ndarray of float32 of shape (n_samples, n_classes)
-            In the order of `classes_`.
-        """
-        return to_probabilities(self.decision_function(X))
-
     def decision_function(self, X):
         """Return the logits of each row.
 
@@ -483,11 +461,7 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
             With two classes the logit of ``classes_[1]``; otherwise one logit for each
             class. With an n-gram model, the weighted average of both models.
         """
-        check_is_fitted(self)
-        ids = check_ids(X, self)
-        validate_data(self, X, skip_check_array=True, reset=False)
-        words = words_of(X)
-        check_same_words(self._words, words)
+        ids, words = self._check_new_ids(X), words_of(X)
         device = find_device(self.device, or_cpu=True)
         precision = find_precision(self.precision, device, or_fp32=True)
         dataset = TokenDataset(TokenRows.from_padded(ids, self.n_tokens_))
@@ -501,12 +475,6 @@ class LSTMClassifier(ClassifierMixin, BaseEstimator):
         weight = np.float32(self.recipe_.ngram_weight)
         ngram_scores = self.ngrams_.decision_function(TokenIds(ids, words))
         return (1 - weight) * scores + weight * ngram_scores
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.categorical = True
-        tags.input_tags.positive_only = True
-        return tags
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
