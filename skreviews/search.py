@@ -19,6 +19,7 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, check_random_state
 from tqdm.auto import tqdm
 
+from skreviews._splits import group_texts
 from skreviews.metrics import (
     neg_macro_mean_absolute_error_scorer,
     quadratic_weighted_kappa_scorer,
@@ -103,7 +104,7 @@ def run_search(config, X, y, *, device="auto", random_state=None, progress=False
     splitter = StratifiedGroupKFold(
         config.get("cv", 5), shuffle=True, random_state=seed
     )
-    folds = list(splitter.split(texts, labels, groups=pd.factorize(texts)[0]))
+    folds = list(splitter.split(texts, labels, groups=group_texts(texts)))
     pipe = make_review_pipeline(
         device=device, random_state=seed, **config.get("pipeline", {})
     )

@@ -64,11 +64,13 @@ class RatingDistributionDisplay(LabelFigure):
         self : RatingDistributionDisplay
         """
         ax = self._set_axes(ax)
-        places = np.arange(len(self.labels))
+        positions = np.arange(len(self.labels))
         # Lightness and hatching distinguish the bars without colour.
-        true = ax.barh(places - 0.2, self.n_true, 0.38, color="#08306b", label="True")
+        true = ax.barh(
+            positions - 0.2, self.n_true, 0.38, color="#08306b", label="True"
+        )
         predicted = ax.barh(
-            places + 0.2,
+            positions + 0.2,
             self.n_predicted,
             0.38,
             color="#9ecae1",
@@ -80,8 +82,8 @@ class RatingDistributionDisplay(LabelFigure):
         for bars in self.bars_.values():
             ax.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
         ax.margins(x=0.12)
-        ax.set_yticks(places, self._make_ticks()[0])
-        ax.set_ylim(len(places) - 0.5, -0.5)
+        ax.set_yticks(positions, self._make_ticks()[0])
+        ax.set_ylim(len(positions) - 0.5, -0.5)
         ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.set(xlabel="Reviews", ylabel="Label")
         ax.spines[["top", "right"]].set_visible(False)
