@@ -237,9 +237,17 @@ def _touch(path):
     os.utime(path, ns=(0, 0))
 
 
+def _edit(path):
+    before = path.stat().st_mtime_ns
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"z" + content[-1:])
+    os.utime(path, ns=(before, before))
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
+        (_edit, {}, "the source changed: sha256 of both ends of .*in.csv was"),
         (_append, {}, r"the source changed: size of .*in.csv was \d+ and is \d+"),
         (_touch, {}, "the source changed: modified of .*in.csv was"),
         (None, {"id": "key"}, "the parameters changed: id was None and is 'key'"),
