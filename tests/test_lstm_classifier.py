@@ -419,14 +419,6 @@ def test_history_has_a_row_for_each_epoch(ids, ngrams):
     assert not {"valid_loss", "valid_accuracy"} & set(whole)
 
 
-def test_early_stopping_without_held_out_samples_is_refused(ids):
-    with pytest.raises(ValueError, match="set validation_fraction"):
-        LSTMClassifier(early_stopping=True, validation_fraction=None).fit(*ids)
-    message = "early_stopping=True needs samples to hold out, but each class"
-    with pytest.raises(ValueError, match=message):
-        LSTMClassifier(early_stopping=True).fit([[2, 3], [4, 5], [4, 5]], [0, 1, 1])
-
-
 @pytest.mark.parametrize(
     "params",
     [
@@ -778,3 +770,29 @@ def test_a_class_weight_for_an_unknown_label_is_refused(ids):
 def test_rows_of_another_length_are_refused(ids, fitted):
     with pytest.raises(ValueError, match="features"):
         fitted.predict(ids[0][:, :-1])
+
+
+# ---- Errors come before work
+
+
+class Unreachable(NgramClassifier):
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("the n-gram model was fitted")
+
+
+def test_a_changed_architecture_is_refused_before_the_ngram_model_is_fitted(ids):
+    classifier = LSTMClassifier(**SMALL, warm_start=True).fit(*ids)
+    classifier.set_params(hidden_size=3, ngrams=Unreachable())
+    with pytest.raises(ValueError, match="architecture of the earlier fit"):
+        classifier.fit(*ids)
+
+
+def test_parameters_that_the_ngram_model_refuses_leave_the_lstm_unchanged(ids):
+    X, y = ids
+    ngrams = NgramClassifier(n_buckets=64)
+    classifier = LSTMClassifier(**SMALL, ngrams=ngrams).fit(X, y)
+    before = classifier.predict_proba(X)
+    classifier.ngrams_.set_params(class_weight="balanced")
+    with pytest.raises(ValueError, match="class_weight='balanced' needs all samples"):
+        classifier.partial_fit(X, y)
+    np.testing.assert_array_equal(classifier.predict_proba(X), before)

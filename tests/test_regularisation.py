@@ -1,13 +1,11 @@
 """Word dropout, embedding dropout, label smoothing and adversarial training."""
 
 import pickle
-from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
-from torch import nn
 
 from skreviews import LSTMClassifier
 from skreviews.neural_network import LSTMModule, _recipe
@@ -139,40 +137,6 @@ def test_the_loss_is_that_of_smoothed_labels(ids, weighted):
 
 
 # ---- Adversarial training
-
-
-def _reference_gradients(module, ids, y, weights, epsilon):
-    """Return the gradients of both losses in float64, text by text."""
-    module = deepcopy(module).double()
-    losses = nn.functional.cross_entropy(module(ids), y, reduction="none")
-    loss = (losses * weights).sum() / len(y)
-    for row, label, weight in zip(ids, y, weights, strict=True):
-        row = row[row != 0][None]
-        zero = torch.zeros(1, row.shape[1], 8, dtype=torch.float64, requires_grad=True)
-        own_loss = nn.functional.cross_entropy(module(row, zero), label[None])
-        (slope,) = torch.autograd.grad(weight * own_loss, zero)
-        size = epsilon * module.embedding(row).detach().norm()
-        perturbed = module(row, size * slope / slope.norm())
-        perturbed_loss = nn.functional.cross_entropy(perturbed, label[None])
-        loss = loss + weight * perturbed_loss / len(y)
-    return torch.autograd.grad(loss, list(module.parameters()))
-
-
-def _passes(classifier, ids, monkeypatch):
-    """Fit, and return the first layer's input in each pass of the training."""
-    passes = []
-    reset = LSTMModule.reset_parameters
-
-    def spied(self):
-        reset(self)
-        passes.clear()
-        self.layers[0].register_forward_pre_hook(
-            lambda _, args: passes.append(args[0].detach())
-        )
-
-    monkeypatch.setattr(LSTMModule, "reset_parameters", spied)
-    classifier.set_params(max_epochs=1).fit(*ids)
-    return zip(passes[::2], passes[1::2], strict=True)
 
 
 @pytest.mark.parametrize("adversarial", [None, 0.3])

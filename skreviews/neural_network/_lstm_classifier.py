@@ -348,15 +348,15 @@ class LSTMClassifier(TokenClassifier):
             training_settings(device),
         ):
             train, valid = self._hold_out(dataset, recipe, random_state)
-            ngrams = self._fit_ngrams(train, classes, words, ids.shape[1])
-            train = self._shorten(train)
             valid = None if valid is None else self._shorten(valid).to(device)
             net = build_net(self, recipe, module, device, len(train), valid)
+            # What may be refused comes before what takes time.
+            if previous is not None:
+                copy_weights(previous, net)
+            ngrams = self._fit_ngrams(train, classes, words, ids.shape[1])
             if previous is None:
                 initialize_net(net, recipe, given, rows, words, random_state)
-            else:
-                copy_weights(previous, net)
-            net.train_on(train.to(net.device))
+            net.train_on(self._shorten(train).to(net.device))
             net.forget_training()
         self._keep(X, classes, n_tokens, words, net, ngrams)
         self.recipe_ = recipe
@@ -422,12 +422,12 @@ class LSTMClassifier(TokenClassifier):
             else:
                 net = self.net_.move_to(device, self.precision)
                 ngrams = self.ngrams_
+            if ngrams is not None:  # first, as it may refuse its own parameters
+                X_rows = TokenIds(rows.to_padded(ids.shape[1]), words)
+                ngrams.partial_fit(X_rows, all_classes[codes], all_classes, weights)
             # One epoch over each sample does not overfit.
             net.adversarial = (self.net_params or {}).get("adversarial", 0.0)
             net.train_on(self._shorten(dataset).to(device), epochs=1)
-            if ngrams is not None:
-                X_rows = TokenIds(rows.to_padded(ids.shape[1]), words)
-                ngrams.partial_fit(X_rows, all_classes[codes], all_classes, weights)
         self._keep(X, all_classes, n_tokens, words, net, ngrams)
         self.recipe_ = recipe
         return self

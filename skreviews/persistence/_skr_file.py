@@ -118,7 +118,7 @@ def read_file(path):
 
 def _to_json(contents):
     text = json.dumps(contents, ensure_ascii=False, allow_nan=False)
-    # UTF-8 has no half of a surrogate pair: JSON writes it as \ud800, say.
+    # UTF-8 cannot encode a lone surrogate; JSON escapes it, as in \ud800.
     return text.encode("utf-8", "backslashreplace").decode()
 
 
